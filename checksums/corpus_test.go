@@ -1,0 +1,108 @@
+package checksums
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/internal/corpus"
+)
+
+// TestRealLayersUnpackToTheirDiffIDs reads every layer of every real image in
+// the corpus whose config names it.
+func TestRealLayersUnpackToTheirDiffIDs(t *testing.T) {
+	dir := corpus.Dir(t)
+	for image, want := range map[string]int{"alpine-3.20.3": 2, "alpine-3.14.10": 2, "hello-world-linux": 1} {
+		blobs := filepath.Join(dir, "images", image, "blobs", "sha256")
+		names, err := os.ReadDir(blobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers := 0
+		for _, name := range names {
+			var m v1.Manifest
+			var c v1.ConfigFile
+			if !parsed(t, filepath.Join(blobs, name.Name()), &m) || len(m.Layers) == 0 {
+				continue
+			}
+			if !parsed(t, filepath.Join(blobs, m.Config.Digest.Hex), &c) {
+				t.Fatalf("%s: config %s cannot be read", image, m.Config.Digest)
+			}
+			for i, d := range m.Layers {
+				readReal(t, filepath.Join(blobs, d.Digest.Hex), d, c.RootFS.DiffIDs[i])
+				layers++
+			}
+		}
+		if layers != want {
+			t.Errorf("%s: %d layers, want %d", image, layers, want)
+		}
+	}
+}
+
+// parsed reads small JSON files into v and reports whether it could.
+func parsed(t *testing.T, path string, v any) bool {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > 1<<20 {
+		return false
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return json.Unmarshal(data, v) == nil
+}
+
+func readReal(t *testing.T, path string, d v1.Descriptor, diffID v1.Hash) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	l, err := ReadLayer(context.Background(), f, LayerOptions{Size: d.Size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Index.Close()
+	if l.Blob != d.Digest || l.BlobSize != d.Size || l.DiffID != diffID || l.Compression != Gzip || l.Trailing {
+		t.Errorf("%s: got %+v", path, l)
+	}
+	if l.BlobErr != nil || l.TarErr != nil || l.Index.Len() == 0 {
+		t.Fatalf("%s: %v, %v", path, l.BlobErr, l.TarErr)
+	}
+	// Builders write layers in walk order.
+	next := 0
+	for e, err := range l.Index.Entries() {
+		if err != nil || e.Seq != next {
+			t.Fatalf("%s: entry %d (%s) has place %d, %v", path, next, e.Path, e.Seq, err)
+		}
+		next++
+	}
+}
+
+// TestRealBuildersLayersAreRead reads the archives that builders wrote.
+func TestRealBuildersLayersAreRead(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(corpus.Dir(t), "builders", "*.tar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no archives in the corpus: %v", err)
+	}
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := ReadLayer(context.Background(), f, LayerOptions{Size: -1})
+		f.Close()
+		if err != nil || l.BlobErr != nil || l.TarErr != nil || l.Index.Len() == 0 || l.Trailing {
+			t.Errorf("%s: %+v, %v", path, l, err)
+		}
+	}
+}
