@@ -1,0 +1,154 @@
+package filetree
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/imageverify/verify/checksums"
+)
+
+// Compare compares the trees that two archives' entries make. Where a path has
+// several entries in one archive, the last is compared, as it is what unpacking
+// leaves, and the path is a Duplicate besides. Whiteouts are paths like others.
+func Compare(ctx context.Context, a, b *checksums.Index, o Options) (*Result, error) {
+	if o.Max == 0 {
+		o.Max = DefaultMax
+	}
+	if o.Times == nil {
+		o.Times = sameSecond
+	}
+	c := &comparer{options: o, result: &Result{Counts: make(map[Class]int)}}
+	if err := c.merge(ctx, a, b); err != nil {
+		return nil, err
+	}
+	if err := c.order(ctx, a); err != nil {
+		return nil, err
+	}
+	c.result.sort()
+	return c.result, nil
+}
+
+func sameSecond(a, b checksums.Entry) bool {
+	return a.ModTime.IsZero() || a.ModTime.Unix() == b.ModTime.Unix()
+}
+
+type comparer struct {
+	options Options
+	result  *Result
+	pairs   []pair
+}
+
+// merge walks both trees side by side.
+func (c *comparer) merge(ctx context.Context, a, b *checksums.Index) error {
+	left, right := newGroups(a), newGroups(b)
+	defer left.stop()
+	defer right.stop()
+	if err := left.advance(); err != nil {
+		return fmt.Errorf("first tree: %w", err)
+	}
+	if err := right.advance(); err != nil {
+		return fmt.Errorf("second tree: %w", err)
+	}
+	for left.more || right.more {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		order := compareHeads(left, right)
+		c.visit(left, right, order)
+		if order <= 0 {
+			if err := left.advance(); err != nil {
+				return fmt.Errorf("first tree: %w", err)
+			}
+		}
+		if order >= 0 {
+			if err := right.advance(); err != nil {
+				return fmt.Errorf("second tree: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func compareHeads(a, b *groups) int {
+	switch {
+	case !b.more:
+		return -1
+	case !a.more:
+		return 1
+	}
+	return checksums.ComparePaths(a.head.path, b.head.path)
+}
+
+// visit compares the heads of both sides that are at the smaller path.
+func (c *comparer) visit(left, right *groups, order int) {
+	var a, b group
+	if order <= 0 {
+		a = left.head
+	}
+	if order >= 0 {
+		b = right.head
+	}
+	path := a.path
+	if order > 0 {
+		path = b.path
+	}
+	if a.globals != b.globals {
+		c.add(path, Format, globalText(a.globals), globalText(b.globals))
+	}
+	switch {
+	case a.count == 0 && b.count == 0:
+	case b.count == 0:
+		c.add(path, OnlyInA, describe(&a.last), "")
+	case a.count == 0:
+		c.add(path, OnlyInB, "", describe(&b.last))
+	default:
+		c.both(&a, &b)
+	}
+}
+
+// both compares a path that both sides have.
+func (c *comparer) both(a, b *group) {
+	x, y := &a.last, &b.last
+	if x.Type != y.Type || x.Devmajor != y.Devmajor || x.Devminor != y.Devminor {
+		c.add(x.Path, Type, typeText(x), typeText(y))
+		return
+	}
+	before := c.result.Total()
+	c.attributes(x, y)
+	if a.count > 1 || b.count > 1 {
+		c.add(x.Path, Duplicate, countText(a.count), countText(b.count))
+	}
+	if x.Type == '0' && c.result.Total() == before {
+		c.result.EqualFiles++
+		c.result.EqualBytes += x.Size
+	}
+	c.pairs = append(c.pairs, pair{uint32(x.Seq), uint32(y.Seq)})
+}
+
+func (c *comparer) attributes(x, y *checksums.Entry) {
+	if x.Size != y.Size || x.Digest != y.Digest {
+		c.add(x.Path, Content, contentText(x), contentText(y))
+	}
+	if x.Mode != y.Mode {
+		c.add(x.Path, Mode, modeText(x), modeText(y))
+	}
+	if x.UID != y.UID || x.GID != y.GID {
+		c.add(x.Path, Owner, ownerText(x), ownerText(y))
+	}
+	if !c.options.IgnoreTime && !c.options.Times(*x, *y) {
+		c.add(x.Path, Time, timeText(x), timeText(y))
+	}
+	if names := differingXattrs(x, y); len(names) > 0 {
+		c.add(x.Path, Xattr, xattrText(x, names), xattrText(y, names))
+	}
+	if x.Link != y.Link {
+		c.add(x.Path, Link, x.Link, y.Link)
+	}
+}
+
+func (c *comparer) add(path string, class Class, a, b string) {
+	c.result.Counts[class]++
+	if len(c.result.Differences) < c.options.Max {
+		c.result.Differences = append(c.result.Differences, Difference{Path: path, Class: class, A: a, B: b})
+	}
+}
