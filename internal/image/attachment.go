@@ -1,0 +1,47 @@
+package image
+
+import (
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const (
+	// buildkitReference marks the attestation manifests that BuildKit puts into
+	// an index beside the image they speak of.
+	buildkitReference = "vnd.docker.reference.type"
+	// cosignKind is the annotation with which `cosign save` tells an image from
+	// its signatures and attestations; values start with cosignPrefix.
+	cosignKind   = "kind"
+	cosignPrefix = "dev.cosignproject.cosign/"
+)
+
+// isAttachment reports whether an index's entry is something attached to an
+// image (a signature, an attestation, an SBOM), so far as its descriptor says.
+func isAttachment(d v1.Descriptor) bool {
+	if d.ArtifactType != "" || d.Annotations[buildkitReference] != "" {
+		return true
+	}
+	if p := d.Platform; p != nil && p.OS == "unknown" && p.Architecture == "unknown" {
+		return true
+	}
+	return attachedByCosign(d.Annotations[cosignKind]) || !isImageType(d.MediaType)
+}
+
+// attachedByCosign reports whether a cosign kind is neither image nor index.
+func attachedByCosign(kind string) bool {
+	name, ok := strings.CutPrefix(kind, cosignPrefix)
+	return ok && name != "image" && name != "imageIndex"
+}
+
+// isImageType reports whether a media type is one of an image or an index. One
+// that is left out may be either.
+func isImageType(m types.MediaType) bool {
+	return m == "" || m.IsIndex() || m.IsImage() || m.IsSchema1()
+}
+
+// images returns the entries that are not attachments.
+func images(entries []v1.Descriptor) []v1.Descriptor {
+	return filter(entries, func(d v1.Descriptor) bool { return !isAttachment(d) })
+}
