@@ -1,0 +1,122 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+func FuzzParseTree(f *testing.F) {
+	one := treeEntry{"a", 0o100644, id{1}}
+	f.Add([]byte(treeData(map[string]id{"100644 " + one.name: one.id, "40000 sub": {2}, "160000 m": {3}, "120000 l": {4}})))
+	f.Add([]byte("100644 a\x00short"))
+	f.Add([]byte("40000 ..\x0001234567890123456789"))
+	f.Add([]byte{})
+	// The law: what parses has good, distinct, sorted names, and its parts
+	// written one after the other are as long as the tree.
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entries, err := parseTree(data)
+		if err != nil {
+			if entries != nil || !errors.Is(err, ErrMalformed) {
+				t.Fatalf("%d entries with error %v", len(entries), err)
+			}
+			return
+		}
+		for i, e := range entries {
+			if badName(e.name) || strings.Contains(e.name, "\x00") || i > 0 && entries[i-1].name >= e.name {
+				t.Errorf("name %q after %d others", e.name, i)
+			}
+			if !bytes.Contains(data, append([]byte(" "+e.name+"\x00"), e.id[:]...)) {
+				t.Errorf("%q with its id is not in the tree", e.name)
+			}
+		}
+	})
+}
+
+func FuzzParseCommit(f *testing.F) {
+	f.Add([]byte(commitData(id{1}, 1725658772, id{2}, id{3})))
+	f.Add([]byte("tree 0123456789012345678901234567890123456789\nauthor x\ncommitter > 9999999999999999999 +0"))
+	f.Add([]byte("tree \n"))
+	// The law: a commit written anew from what was read reads the same.
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseCommit(data)
+		if err != nil {
+			return
+		}
+		again, err := parseCommit([]byte(commitData(c.tree, c.time.Unix(), c.parents...)))
+		if err != nil || again.tree != c.tree || !again.time.Equal(c.time) || len(again.parents) != len(c.parents) {
+			t.Errorf("%+v became %+v, %v", c, again, err)
+		}
+	})
+}
+
+func FuzzDelta(f *testing.F) {
+	f.Add([]byte("0123456789"), []byte(deltaData(10, 2, 5, "new")))
+	f.Add([]byte("0123456789"), []byte(deltaData(10, 8, 5, "")))
+	f.Add([]byte(""), []byte("\x00\x01\x01x"))
+	// The law: a delta gives exactly the size that heads it, or an error that
+	// says it is malformed.
+	f.Fuzz(func(t *testing.T, base, delta []byte) {
+		r, size, err := newDeltaReader(bytes.NewReader(base), int64(len(base)), bufio.NewReader(bytes.NewReader(delta)))
+		var out []byte
+		if err == nil {
+			out, err = io.ReadAll(io.LimitReader(r, 1<<20))
+		}
+		if err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("error %v", err)
+		}
+		if err == nil && int64(len(out)) != min(size, 1<<20) {
+			t.Errorf("%d bytes, want %d", len(out), size)
+		}
+	})
+}
+
+func FuzzIndexPack(f *testing.F) {
+	good, _ := packData([]packItem{{kind: kindBlob, data: "0123456789"}, {kind: kindOffsetDelta, data: deltaData(10, 2, 5, "new")}})
+	f.Add(good)
+	f.Add(good[:30])
+	// The law: every object of an index that was made opens under its name, with
+	// that hash. The checksum is put right first, so that more than it is tried.
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < packHeader+idSize {
+			return
+		}
+		data = resum(bytes.Clone(data))
+		var out bytes.Buffer
+		if _, err := indexBytes(t, data, &out); err != nil {
+			return
+		}
+		x, err := newPackIndex(bytes.NewReader(out.Bytes()), int64(out.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for b := range 256 {
+			names, err := x.names(byte(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for ; len(names) > 0; names = names[idSize:] {
+				if _, ok, err := x.find(id(names[:idSize])); !ok || err != nil {
+					t.Errorf("%x: %v, %v", names[:idSize], ok, err)
+				}
+			}
+		}
+	})
+}
+
+func FuzzLooseHeader(f *testing.F) {
+	for _, seed := range []string{"blob 12", "tree 0", "commit 9999999999999999999999", "tag -1", "blob", "blob 01"} {
+		f.Add(seed)
+	}
+	// The law: a header that parses has one of four types and a size of zero or
+	// more.
+	f.Fuzz(func(t *testing.T, text string) {
+		k, size, err := parseHeader(text)
+		if err == nil && (size < 0 || !strings.HasPrefix(text, k.String()+" ")) {
+			t.Errorf("%q: %s of %d", text, k, size)
+		}
+	})
+}

@@ -1,0 +1,276 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+
+	"github.com/imageverify/verify/internal/network"
+)
+
+// maxWants bounds the objects asked for in one request.
+const maxWants = 20_000
+
+// remote fetches objects of one repository over https into a folder. Requests
+// go out one at a time.
+type remote struct {
+	url      string
+	folder   *folder
+	store    *store
+	offline  bool
+	base     http.RoundTripper
+	progress func(what string, n, total int64)
+
+	mu     sync.Mutex
+	open   *conversation
+	walked bool // the history of all branches and tags was fetched
+}
+
+// conversation is a session with a server that has told its references.
+type conversation struct {
+	transport.UploadPackSession
+	guard *guardedTransport
+	refs  references
+}
+
+// references is what a server says of its branches and tags.
+type references struct {
+	head   id
+	branch string // that HEAD is, such as refs/heads/master; "" if not told
+	tips   []id   // of branches and tags, each once
+	can    *capability.List
+}
+
+// openRemote opens a repository of which objects are fetched when needed.
+func (o *Opener) openRemote(repository string) (*Repository, error) {
+	address, err := fetchURL(repository)
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := "fetched " + NormalizeURL(address)
+	if r, ok := o.open[key]; ok {
+		return r, nil
+	}
+	f, err := o.openFolder(NormalizeURL(address))
+	if err != nil {
+		return nil, fmt.Errorf("folder for %s: %w", address, err)
+	}
+	s, err := openStore(f.path)
+	if err != nil {
+		return nil, err
+	}
+	m := &remote{url: address, folder: f, store: s, base: o.options.Transport, progress: o.options.Progress}
+	m.offline = o.options.Offline || m.base == nil
+	r := &Repository{url: redactURL(repository), location: address, store: s, remote: m}
+	o.open[key] = r
+	o.options.Log.Debug("remote git repository opened", "repository", address, "folder", f.path)
+	return r, nil
+}
+
+// references asks the server for its branches and tags, once.
+func (m *remote) references(ctx context.Context) (references, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, err := m.converse(ctx)
+	if err != nil {
+		return references{}, err
+	}
+	return c.refs, nil
+}
+
+// converse starts the conversation, unless there is one.
+func (m *remote) converse(ctx context.Context) (*conversation, error) {
+	if m.open != nil {
+		return m.open, nil
+	}
+	if m.offline {
+		return nil, fmt.Errorf("%s: %w", m.url, network.ErrOffline)
+	}
+	endpoint, err := transport.NewEndpoint(m.url)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.url, ErrScheme)
+	}
+	guard := &guardedTransport{base: m.base, what: m.url, progress: m.progress}
+	session, err := githttp.NewClient(&http.Client{Transport: guard}).NewUploadPackSession(endpoint, nil)
+	if err != nil {
+		return nil, m.failed(err)
+	}
+	advert, err := session.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return nil, m.failed(guard.cause(err))
+	}
+	refs, err := readReferences(advert)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.url, err)
+	}
+	m.open = &conversation{session, guard, refs}
+	return m.open, nil
+}
+
+func readReferences(advert *packp.AdvRefs) (references, error) {
+	refs := references{can: advert.Capabilities}
+	if advert.Capabilities.Supports(capability.ObjectFormat) && !slices.Contains(advert.Capabilities.Get(capability.ObjectFormat), "sha1") {
+		return refs, ErrObjectFormat
+	}
+	if len(advert.References) > maxRefs {
+		return refs, &LimitError{What: "number of references", Limit: maxRefs}
+	}
+	if advert.Head != nil {
+		refs.head = id(*advert.Head)
+	}
+	for _, link := range advert.Capabilities.Get(capability.SymRef) {
+		if target, ok := strings.CutPrefix(link, "HEAD:"); ok {
+			refs.branch = target
+		}
+	}
+	texts := make(map[string]string, len(advert.References))
+	for name, target := range advert.References {
+		texts[name] = target.String()
+	}
+	refs.tips = distinctTips(texts)
+	return refs, nil
+}
+
+// fetchCommit fetches a commit with its trees and, from a server that cannot
+// leave them out, all its files.
+func (m *remote) fetchCommit(ctx context.Context, commit id) error {
+	return m.fetch(ctx, request{wants: []id{commit}, depth: 1, filter: packp.FilterBlobNone()})
+}
+
+// fetchObjects fetches objects by their ids.
+func (m *remote) fetchObjects(ctx context.Context, wants []id) error {
+	return m.fetch(ctx, request{wants: wants})
+}
+
+// fetchHistory fetches all commits that the tips reach, without their trees.
+func (m *remote) fetchHistory(ctx context.Context, tips []id) error {
+	err := m.fetch(ctx, request{wants: tips, filter: packp.FilterTreeDepth(0), history: true})
+	if err == nil {
+		m.mu.Lock()
+		m.walked = true
+		m.mu.Unlock()
+	}
+	return err
+}
+
+// request is what is asked of a server.
+type request struct {
+	wants, haves []id
+	depth        int
+	filter       packp.Filter
+	history      bool // ask for wants that are here too, but once only
+}
+
+func (m *remote) fetch(ctx context.Context, r request) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case !r.history:
+		r.wants = m.missing(r.wants) // another goroutine may have fetched them meanwhile
+	case m.walked:
+		return nil
+	}
+	if len(r.wants) == 0 {
+		return nil
+	}
+	if len(r.wants) > maxWants {
+		return &LimitError{What: "number of git objects to fetch", Limit: maxWants}
+	}
+	c, err := m.converse(ctx)
+	if err != nil {
+		return err
+	}
+	return m.upload(ctx, c, r.encode(c.refs.can))
+}
+
+func (m *remote) missing(wants []id) []id {
+	var out []id
+	for _, want := range wants {
+		if o, err := m.store.open(want); err == nil {
+			o.Close()
+		} else if !slices.Contains(out, want) {
+			out = append(out, want)
+		}
+	}
+	return out
+}
+
+// encode makes go-git's form of a request, with what the server can do.
+func (r request) encode(can *capability.List) *packp.UploadPackRequest {
+	q := packp.NewUploadPackRequestFromCapabilities(can)
+	if can.Supports(capability.NoProgress) {
+		q.Capabilities.Set(capability.NoProgress)
+	}
+	if r.depth > 0 && can.Supports(capability.Shallow) {
+		q.Capabilities.Set(capability.Shallow)
+		q.Depth = packp.DepthCommits(r.depth)
+	}
+	if r.filter != "" && can.Supports(capability.Filter) && (r.history || anyObject(can)) {
+		q.Capabilities.Set(capability.Filter)
+		q.Filter = r.filter
+	}
+	for _, want := range r.wants {
+		q.Wants = append(q.Wants, plumbing.Hash(want))
+	}
+	for _, have := range r.haves {
+		q.Haves = append(q.Haves, plumbing.Hash(have))
+	}
+	return q
+}
+
+// anyObject reports whether a server gives objects that no reference names, so
+// that files which were left out can be asked for later. One that is set up to
+// do so (uploadpack.allowAnySHA1InWant) advertises both of these.
+func anyObject(can *capability.List) bool {
+	return can.Supports(capability.AllowTipSHA1InWant) && can.Supports(capability.AllowReachableSHA1InWant)
+}
+
+// upload sends a request and keeps the pack that comes back.
+func (m *remote) upload(ctx context.Context, c *conversation, q *packp.UploadPackRequest) error {
+	c.guard.start()
+	res, err := c.UploadPack(ctx, q)
+	if err != nil {
+		return m.failed(c.guard.cause(err))
+	}
+	defer res.Close()
+	var pack io.Reader = res
+	switch {
+	case q.Capabilities.Supports(capability.Sideband64k):
+		pack = sideband.NewDemuxer(sideband.Sideband64k, res)
+	case q.Capabilities.Supports(capability.Sideband):
+		pack = sideband.NewDemuxer(sideband.Sideband, res)
+	}
+	if err := m.folder.addPack(ctx, pack); err != nil {
+		return m.failed(c.guard.cause(err))
+	}
+	return m.store.reload()
+}
+
+// failed tells what went wrong apart: an object that the server does not have,
+// a server that could not be asked, bytes that are wrong.
+func (m *remote) failed(err error) error {
+	var limit *LimitError
+	var mismatch *MismatchError
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, network.ErrOffline),
+		errors.Is(err, ErrMalformed), errors.As(err, &limit), errors.As(err, &mismatch):
+		return fmt.Errorf("%s: %w", m.url, err)
+	case strings.Contains(err.Error(), "not our ref"), strings.Contains(err.Error(), "unadvertised object"):
+		return fmt.Errorf("%s: %w: the server does not give it", m.url, ErrObjectAbsent)
+	}
+	return fmt.Errorf("%s: %w: %w", m.url, ErrUnreachable, err)
+}
