@@ -1,0 +1,198 @@
+// Package library reads the official-images library: its entries per tag and
+// architecture, now and in the past.
+//
+// The library is a git repository with one file an image, library/NAME. Its
+// past is that of its first parents: what was merged when. The repository is
+// trusted, and read with every object re-hashed all the same.
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/imageverify/verify/provenance/source"
+)
+
+// Errors that callers tell apart, with errors.Is.
+var (
+	// ErrNoImage says that the library has no file of that name, and never had.
+	ErrNoImage = errors.New("image is not in the official library and never was")
+	// ErrNoTag says that the image's file never had the tag for the
+	// architecture.
+	ErrNoTag = errors.New("tag is not in the official library and never was")
+)
+
+// folder is where the library's files are.
+const folder = "library"
+
+// maxMemo bounds the look-ups whose result is kept in memory.
+const maxMemo = 64
+
+// Cache keeps the index of the library's past. Get gives an error for what is
+// not there; a record that Get returns is believed to be what Put was given.
+type Cache interface {
+	Get(kind string, version int, key string) ([]byte, error)
+	Put(kind string, version int, key string, data []byte) error
+}
+
+// Options say how a library is read.
+type Options struct {
+	// Opener opens the repository; nil: one of the library's own.
+	Opener *source.Opener
+	// Cache keeps the index between runs; nil: it is made anew.
+	Cache Cache
+	// Location is what Location returns, such as the URL of which path is a
+	// copy; "": the path.
+	Location string
+	// Progress is called while the index is made: n commits with changes so far.
+	Progress func(what string, n, total int64)
+	// Log is told when a record or an old file cannot be used; nil: silent.
+	Log *slog.Logger
+}
+
+// Library is an open library. It is safe for concurrent use.
+type Library struct {
+	repo     *source.Repository
+	head     *source.Commit
+	location string
+	index    *index
+	log      *slog.Logger
+	own      *source.Opener // to be closed; nil: the caller's is used
+
+	mu   sync.Mutex
+	memo map[string][]moment
+}
+
+// Open opens the library in a local repository, at its HEAD, and reads or makes
+// the index of its past.
+func Open(ctx context.Context, path string, o Options) (*Library, error) {
+	l := &Library{memo: map[string][]moment{}}
+	if o.Opener == nil {
+		o.Opener = source.NewOpener(source.Options{})
+		l.own = o.Opener
+	}
+	if err := l.open(ctx, path, o.withDefaults(path)); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("library %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func (l *Library) open(ctx context.Context, path string, o Options) error {
+	l.location, l.log = o.Location, o.Log
+	var err error
+	if l.repo, err = o.Opener.OpenPath(ctx, path); err != nil {
+		return err
+	}
+	name, err := l.repo.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if l.head, err = l.repo.Commit(ctx, name); err != nil {
+		return err
+	}
+	if l.index, err = l.loadIndex(ctx, o); err != nil {
+		return err
+	}
+	if len(l.index.images) == 0 {
+		return fmt.Errorf("it never had a folder named %s", folder)
+	}
+	return nil
+}
+
+func (o Options) withDefaults(path string) Options {
+	if o.Location == "" {
+		o.Location = path
+	}
+	if o.Progress == nil {
+		o.Progress = func(string, int64, int64) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Close frees the repository, unless it was opened by an Opener of the
+// caller's.
+func (l *Library) Close() error {
+	if l.own == nil {
+		return nil
+	}
+	return l.own.Close()
+}
+
+// Head returns the commit at which the library is read and its committer time.
+func (l *Library) Head() (commit string, date time.Time) { return l.head.ID, l.head.Time }
+
+// Location returns where the library came from: a path or a URL.
+func (l *Library) Location() string { return l.location }
+
+// moment is what a file said of one tag from one commit on, for all
+// architectures; nothing when the tag or the file was gone.
+type moment struct {
+	commit  string
+	time    time.Time
+	entries []Entry
+}
+
+// history returns what an image's file said of a tag, oldest first. Versions
+// of the file that cannot be read as a library file change nothing.
+func (l *Library) history(ctx context.Context, image, tag string) ([]moment, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := image + ":" + tag
+	if kept, ok := l.memo[key]; ok {
+		return kept, nil
+	}
+	versions, ok := l.index.images[image]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", image, ErrNoImage)
+	}
+	var out []moment
+	for i := len(versions) - 1; i >= 0; i-- {
+		v := versions[i]
+		commit := l.index.commits[v.commit]
+		entries, err := l.entries(ctx, v.blob, tag)
+		var bad *ParseError
+		if errors.As(err, &bad) {
+			l.log.Debug("library file cannot be read", "commit", commit.id, "image", image, "error", err)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s at %s: %w", folder, image, commit.id, err)
+		}
+		out = append(out, moment{commit: commit.id, time: commit.time, entries: entries})
+	}
+	if len(l.memo) >= maxMemo {
+		clear(l.memo)
+	}
+	l.memo[key] = out
+	return out, nil
+}
+
+// entries reads what one version of a file says of a tag; blob is "" where the
+// file was removed.
+func (l *Library) entries(ctx context.Context, blob, tag string) ([]Entry, error) {
+	if blob == "" {
+		return nil, nil
+	}
+	data, err := l.repo.Blob(ctx, blob, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	text := string(data)
+	if !strings.Contains(text, tag) {
+		return nil, nil
+	}
+	file, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return file.tagged(tag), nil
+}
