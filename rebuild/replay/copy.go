@@ -1,0 +1,177 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+
+	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/checksums/buildhash"
+	"github.com/imageverify/verify/provenance/dockerfile"
+)
+
+// copying is an ADD or COPY under way.
+type copying struct {
+	*player
+	what   *dockerfile.Copy
+	view   *buildhash.Context
+	dest   string
+	owner  owner
+	chown  bool
+	mode   int64
+	chmod  bool
+	stamps buildhash.Variant
+}
+
+// copy plays an ADD or a COPY.
+func (p *player) copy(ctx context.Context, what *dockerfile.Copy) error {
+	if err := refuse(what); err != nil {
+		return err
+	}
+	c := &copying{player: p, what: what, dest: checksums.CleanPath(what.Dest),
+		stamps: buildhash.Variant{Umask: p.in.Umask, AsFound: p.in.AsFound}}
+	if err := c.flags(); err != nil {
+		return err
+	}
+	for _, source := range what.Sources {
+		if _, inline := what.Inline[source]; inline {
+			continue
+		}
+		if err := c.source(ctx, source); err != nil {
+			return err
+		}
+	}
+	for _, source := range what.Sources { // after all others, as BuildKit does
+		text, inline := what.Inline[source]
+		if !inline {
+			continue
+		}
+		if err := c.inline(source, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse finds what makes a directive depend on more than the context.
+func refuse(what *dockerfile.Copy) error {
+	switch {
+	case what.From != "":
+		return cannot(FromStage, "--from=%s", what.From)
+	case what.Parents:
+		return cannot(CopyParents, "--parents")
+	case len(what.Exclude) > 0:
+		return cannot(CopyExclude, "--exclude=%s", strings.Join(what.Exclude, ","))
+	}
+	for _, text := range append([]string{what.Dest, what.Chown, what.Chmod}, what.Sources...) {
+		if dockerfile.HasHole(text) {
+			return cannot(VariableUnknown, "%s", strings.ReplaceAll(text, "\x00", ""))
+		}
+	}
+	for _, source := range what.Sources {
+		if _, inline := what.Inline[source]; !inline && remote(source) {
+			return cannot(RemoteSource, "%s", source)
+		}
+	}
+	return nil
+}
+
+// remote reports whether a source is fetched from elsewhere.
+func remote(source string) bool {
+	for _, prefix := range []string{"http://", "https://", "git://", "ssh://", "git@"} {
+		if strings.HasPrefix(strings.ToLower(source), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *copying) flags() (err error) {
+	if c.what.Chown != "" {
+		c.chown = true
+		if c.owner, err = parseOwner(c.what.Chown); err != nil {
+			return err
+		}
+	}
+	if c.what.Chmod != "" {
+		c.chmod = true
+		c.mode, err = parseMode(c.what.Chmod)
+	}
+	return err
+}
+
+// source copies all that one source argument names.
+func (c *copying) source(ctx context.Context, source string) error {
+	if c.view == nil {
+		if c.in.Context == nil {
+			return cannot(SourceAbsent, "%s: there is no context", source)
+		}
+		view, err := buildhash.NewContext(c.in.Context, c.ignoring())
+		if err != nil {
+			return err
+		}
+		c.view = view
+	}
+	names, err := c.view.Expand(ctx, source)
+	if err != nil {
+		return whenAbsent(source, err)
+	}
+	for _, name := range names {
+		if err := c.one(ctx, name); err != nil {
+			return whenAbsent(name, err)
+		}
+	}
+	return nil
+}
+
+func (c *copying) ignoring() buildhash.Ignoring {
+	switch {
+	case c.in.Dialect == Classic && c.in.Piped:
+		return buildhash.IgnorePiped
+	case c.in.Dialect == Classic:
+		return buildhash.IgnoreClassic
+	case c.in.Piped:
+		return buildhash.IgnoreNothing
+	}
+	return buildhash.IgnoreBuildKit
+}
+
+func whenAbsent(name string, err error) error {
+	if errors.Is(err, buildhash.ErrNoSource) {
+		return cannot(SourceAbsent, "%s", name)
+	}
+	return err
+}
+
+// one copies or unpacks what stands at one path of the context.
+func (c *copying) one(ctx context.Context, name string) error {
+	resolved, info, err := c.view.Resolve(name)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return c.folder(ctx, resolved)
+	case !info.Mode().IsRegular():
+		return cannot(SourceUnusual, "%s is %s", name, info.Mode().Type())
+	}
+	if unpacks(c.what) {
+		if done, err := c.archive(ctx, resolved); done || err != nil {
+			return err
+		}
+	}
+	e, err := c.file(ctx, resolved, info)
+	if err != nil {
+		return err
+	}
+	return c.place(path.Base(name), e)
+}
+
+// unpacks reports whether archives are unpacked: by ADD, unless --unpack says
+// otherwise.
+func unpacks(what *dockerfile.Copy) bool {
+	if what.Unpack != nil {
+		return *what.Unpack
+	}
+	return what.Add
+}
