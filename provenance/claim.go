@@ -1,0 +1,181 @@
+package provenance
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/imageverify/verify/provenance/library"
+	"github.com/imageverify/verify/provenance/source"
+)
+
+// The kinds of claims: of the build definition (the Dockerfile's repository),
+// and of the source of the program inside the image.
+const (
+	KindBuild  = "build"
+	KindSource = "source"
+)
+
+// The claimants.
+const (
+	ByLibrary    = "library"
+	ByAnnotation = "annotation" // on the manifest or on its descriptor: the publisher
+	ByLabel      = "label"      // in the config
+)
+
+// Claim is somebody's statement of origin. It is never trusted because it
+// exists.
+type Claim struct {
+	// Source is the claimant, Kind what the claim speaks of.
+	Source, Kind string
+	// Repository is a URL, Commit a full commit id ("" where the claim names
+	// none). Directory and File are "" where the claim names none.
+	Repository, Commit, Directory, File string
+	Evidence                            []Evidence
+}
+
+// Evidence is what a claim or a fact rests on: Kind is url, git, digest, key,
+// file or line.
+type Evidence struct{ Kind, Value string }
+
+// Annotation and label keys that state an origin; see the OCI image
+// specification, "Pre-Defined Annotation Keys".
+const (
+	keySource   = "org.opencontainers.image.source"
+	keyRevision = "org.opencontainers.image.revision"
+	keyURL      = "org.opencontainers.image.url"
+)
+
+// buildDefinition is the official pipeline's form of a source annotation:
+// REPOSITORY.git#COMMIT:DIRECTORY.
+var buildDefinition = regexp.MustCompile(`^(.+)#([0-9a-f]{40}|[0-9a-f]{64})(?::(.*))?$`)
+
+var commitID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// claimOf reads the claim that a set of annotations or labels makes; ok is
+// false when there is none. where names the set for the evidence.
+func claimOf(claimant, where string, set map[string]string) (Claim, bool) {
+	text := set[keySource]
+	if text == "" && set[keyRevision] == "" {
+		return Claim{}, false
+	}
+	c := Claim{Source: claimant, Kind: KindSource, Repository: text}
+	c.Evidence = claimEvidence(where, set)
+	if m := buildDefinition.FindStringSubmatch(text); m != nil {
+		c.Kind, c.Repository, c.Commit, c.Directory = KindBuild, m[1], m[2], cleanDirectory(m[3])
+		return c, true
+	}
+	if commitID.MatchString(set[keyRevision]) {
+		c.Commit = set[keyRevision]
+	}
+	return c, c.Repository != "" || c.Commit != ""
+}
+
+func claimEvidence(where string, set map[string]string) []Evidence {
+	var out []Evidence
+	for _, key := range []string{keySource, keyRevision, keyURL} {
+		if v := set[key]; v != "" {
+			out = append(out, Evidence{Kind: "line", Value: where + " " + key + "=" + v})
+		}
+	}
+	return out
+}
+
+// publisherClaims gathers the claims that the image makes of itself. Manifest
+// and descriptor annotations are one claimant; where both say the same, one
+// claim stands for both. A revision that names another commit than the source
+// of the same set is a claim of its own, so that the two can be compared.
+func publisherClaims(s Subject) []Claim {
+	sets := []struct {
+		claimant, where string
+		values          map[string]string
+	}{
+		{ByAnnotation, "manifest annotation", s.Annotations},
+		{ByAnnotation, "descriptor annotation", s.DescriptorAnnotations},
+		{ByLabel, "config label", s.Labels},
+	}
+	var out []Claim
+	for _, set := range sets {
+		c, ok := claimOf(set.claimant, set.where, set.values)
+		if !ok {
+			continue
+		}
+		out = merge(out, c)
+		rev := set.values[keyRevision]
+		if c.Kind == KindBuild && commitID.MatchString(rev) && rev != c.Commit {
+			c.Commit, c.Directory = rev, ""
+			out = merge(out, c)
+		}
+	}
+	return out
+}
+
+// merge adds a claim, or its evidence to a claim that says the same.
+func merge(claims []Claim, c Claim) []Claim {
+	for i, have := range claims {
+		if have.Source == c.Source && have.Kind == c.Kind && have.Repository == c.Repository &&
+			have.Commit == c.Commit && have.Directory == c.Directory {
+			claims[i].Evidence = append(claims[i].Evidence, c.Evidence...)
+			return claims
+		}
+	}
+	return append(claims, c)
+}
+
+// libraryClaim states a library entry as a claim.
+func libraryClaim(c library.Candidate, evidence []Evidence) Claim {
+	e := c.Entry
+	return Claim{
+		Source: ByLibrary, Kind: KindBuild,
+		Repository: e.Repository, Commit: e.Commit,
+		Directory: cleanDirectory(e.Directory), File: e.File,
+		Evidence: append(evidence, Evidence{Kind: "git", Value: c.LibraryCommit + ":" + c.File}),
+	}
+}
+
+func cleanDirectory(dir string) string {
+	dir = strings.Trim(dir, "/")
+	if dir == "" {
+		return "."
+	}
+	return dir
+}
+
+// Disagreement is a pair of claims that cannot both be true, or that name
+// different repositories for different things.
+type Disagreement struct {
+	A, B Claim
+	// Reason is repository-differs, commit-differs or directory-differs within
+	// a kind, and across kinds commit-differs (same repository) or
+	// other-repository, which is no contradiction.
+	Reason string
+}
+
+// Disagreements compares every claim with the first of the list, in order.
+// A commit or directory that a claim does not name contradicts nothing.
+func Disagreements(claims []Claim) []Disagreement {
+	var out []Disagreement
+	for i, a := range claims {
+		for _, b := range claims[i+1:] {
+			if reason := disagreement(a, b); reason != "" {
+				out = append(out, Disagreement{A: a, B: b, Reason: reason})
+			}
+		}
+	}
+	return out
+}
+
+func disagreement(a, b Claim) string {
+	sameRepository := a.Repository == "" || b.Repository == "" ||
+		source.NormalizeURL(a.Repository) == source.NormalizeURL(b.Repository)
+	switch {
+	case !sameRepository && a.Kind != b.Kind:
+		return "other-repository"
+	case !sameRepository:
+		return "repository-differs"
+	case a.Commit != "" && b.Commit != "" && a.Commit != b.Commit:
+		return "commit-differs"
+	case a.Kind == b.Kind && a.Directory != "" && b.Directory != "" && a.Directory != b.Directory:
+		return "directory-differs"
+	}
+	return ""
+}

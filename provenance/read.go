@@ -1,0 +1,134 @@
+package provenance
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"github.com/imageverify/verify/checksums/buildhash"
+	"github.com/imageverify/verify/provenance/dockerfile"
+	"github.com/imageverify/verify/provenance/history"
+)
+
+// maxDockerfile bounds a Dockerfile in bytes.
+const maxDockerfile = 1 << 20
+
+// ContentHash is one content hash of the image's history, recomputed from the
+// files that the directive names.
+type ContentHash struct {
+	// Row is the index of the alignment's row, Line the directive's line.
+	Row, Line int
+	Sources   []string
+	// Want is the hash in history, such as "file:…".
+	Want string
+	// Equal says that Variant of the build hash gives it.
+	Equal   bool
+	Variant string
+	// Err says why it could not be computed.
+	Err error
+}
+
+// read opens the candidate's repository, reads its Dockerfile at the commit and
+// matches it to the image.
+func (a *Attempt) read(ctx context.Context, s Subject, from Sources) error {
+	if a.Builder != "dockerfile" {
+		return fmt.Errorf("%w: %s", ErrBuilder, a.Builder)
+	}
+	repo, err := from.Open(ctx, a.Repository, a.Candidate != nil)
+	if err != nil {
+		return err
+	}
+	a.Repo = repo
+	commit, err := repo.Commit(ctx, a.Commit)
+	if err != nil {
+		return err
+	}
+	a.CommitTime = commit.Time
+	if a.Candidate != nil && !a.Candidate.MayExplain(s.Created, commit.Time) {
+		return ErrYounger
+	}
+	if a.Context, err = commit.FS(ctx, a.Directory); err != nil {
+		return fmt.Errorf("directory %s at %s: %w", a.Directory, a.Commit, err)
+	}
+	return a.match(ctx, s)
+}
+
+func (a *Attempt) match(ctx context.Context, s Subject) error {
+	name := a.File
+	if name == "" {
+		name = "Dockerfile"
+	}
+	a.File = name
+	text, err := readBounded(a.Context, path.Clean(name))
+	if err != nil {
+		return err
+	}
+	if a.FileID, err = a.Context.ObjectID(path.Clean(name)); err != nil {
+		return err
+	}
+	file, err := dockerfile.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	a.Build, err = file.Evaluate(dockerfile.Options{OS: s.OS, Architecture: s.Architecture, Variant: s.Variant})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	a.Alignment = history.Match(s.History, s.Layers, a.Build)
+	a.Build = a.Alignment.Build
+	return a.hashContents(ctx)
+}
+
+// hashContents recomputes the content hashes that matched entries hold.
+func (a *Attempt) hashContents(ctx context.Context) error {
+	for i, row := range a.Alignment.Rows {
+		if row.Hash == "" || row.Directive < 0 {
+			continue
+		}
+		d := a.Build.Directives[row.Directive]
+		h := ContentHash{Row: i, Line: d.Line, Want: row.Hash}
+		if d.Copy == nil || d.Copy.From != "" || len(d.Copy.Inline) > 0 {
+			h.Err = fmt.Errorf("Dockerfile:%d: the files come from elsewhere than the context", d.Line)
+			a.Contents = append(a.Contents, h)
+			continue
+		}
+		h.Sources = d.Copy.Sources
+		variant, ok, err := buildhash.Match(ctx, a.Context, h.Sources, h.Want)
+		h.Equal, h.Variant, h.Err = ok, variant.Name, err
+		a.Contents = append(a.Contents, h)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// contentDiffers reports whether some content hash was computed and is not the
+// one in history.
+func (a *Attempt) contentDiffers() bool {
+	for _, h := range a.Contents {
+		if h.Err == nil && !h.Equal {
+			return true
+		}
+	}
+	return false
+}
+
+// readBounded reads a Dockerfile whole.
+func readBounded(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxDockerfile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(data) > maxDockerfile {
+		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxDockerfile)
+	}
+	return data, nil
+}

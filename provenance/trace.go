@@ -1,0 +1,255 @@
+// Package provenance finds where an image comes from: it gathers every claim of
+// origin and chooses the one that the evidence matches.
+package provenance
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/provenance/dockerfile"
+	"github.com/imageverify/verify/provenance/history"
+	"github.com/imageverify/verify/provenance/library"
+	"github.com/imageverify/verify/provenance/source"
+)
+
+// maxAttempts bounds how many candidates are read for one image.
+const maxAttempts = 100
+
+// Subject is what is known of the image that is traced. Nothing in it is
+// trusted.
+type Subject struct {
+	// Repository and Tag are the name to trace under, such as
+	// "docker.io/library/alpine" and "3.20.3"; "" where the image has no name.
+	Repository, Tag           string
+	OS, Architecture, Variant string
+	// Created is the time the config claims; zero where it claims none.
+	Created time.Time
+	History []v1.History
+	// Layers is the number of layers of the manifest.
+	Layers                                     int
+	Annotations, DescriptorAnnotations, Labels map[string]string
+}
+
+// Sources gives what a trace reads. Library is asked at most once, and only
+// for an image of the official library.
+type Sources struct {
+	Library func(ctx context.Context) (*library.Library, error)
+	Open    func(ctx context.Context, repository string, trusted bool) (*source.Repository, error)
+}
+
+// Trace is what was found out about an image's origin.
+type Trace struct {
+	// Claims are the claims of origin; of the library's entries only the one
+	// that is the origin.
+	Claims []Claim
+	// Origin is the candidate that the image comes from as far as is known: the
+	// first whose Dockerfile matches, else the first; nil without candidates.
+	Origin *Attempt
+	// Judged is the attempt whose Dockerfile was read: Origin, or one that holds
+	// the same build where the origin's own files are absent. nil when no
+	// Dockerfile could be read.
+	Judged *Attempt
+	// Attempts are all candidates that were tried, in order.
+	Attempts []*Attempt
+	// InForce is the library's entry in force now for the tag; nil where there
+	// is none. LastEntry is the newest there ever was.
+	InForce, LastEntry *library.Candidate
+	// LibraryErr says why the library gave no candidates.
+	LibraryErr error
+}
+
+// Attempt is one candidate origin, and what reading it gave.
+type Attempt struct {
+	Claim
+	// Candidate is the library's entry, where the claim is the library's.
+	Candidate *library.Candidate
+	// Builder is "dockerfile" or "oci-import".
+	Builder string
+	// Err says why the Dockerfile could not be read or evaluated.
+	Err error
+	// The rest is set as far as reading came.
+	Repo       *source.Repository
+	CommitTime time.Time
+	Context    *source.Tree
+	FileID     string // the Dockerfile's git object id
+	Build      *dockerfile.Build
+	Alignment  *history.Alignment
+	// Contents are the content hashes that history holds, recomputed.
+	Contents []ContentHash
+}
+
+// Matched reports whether there is an attempt whose Dockerfile was read and whose
+// directives are the
+// image's history.
+func (a *Attempt) Matched() bool {
+	return a != nil && a.Err == nil && a.Alignment != nil && a.Alignment.Matched
+}
+
+// ErrNotInLibrary is given for a name that is not docker.io/library/….
+var ErrNotInLibrary = errors.New("not a name of the official library")
+
+// ErrNameUnknown is given for an image that has no name to trace under.
+var ErrNameUnknown = errors.New("the image has no name to trace under")
+
+// ErrBuilder is given for an entry whose builder is no Dockerfile.
+var ErrBuilder = errors.New("the entry is not built from a Dockerfile")
+
+// ErrYounger is given for a candidate whose commit is younger than the image: a
+// cause is never younger than its effect.
+var ErrYounger = errors.New("the commit is younger than the image")
+
+const libraryPrefix = "docker.io/library/"
+
+// Find traces an image.
+func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
+	t := &Trace{Claims: publisherClaims(s)}
+	candidates, evidence, err := libraryCandidates(ctx, s, from)
+	t.LibraryErr = err
+	if len(candidates) > 0 {
+		t.LastEntry = &candidates[0]
+		if i := slices.IndexFunc(candidates, func(c library.Candidate) bool { return c.InForce }); i >= 0 {
+			t.InForce = &candidates[i]
+		}
+	}
+	ordered := library.Order(candidates, s.Created, namedCommits(t.Claims))
+	t.Attempts = attempts(ordered, evidence, t.Claims)
+	if err := tryAll(ctx, t, s, from); err != nil {
+		return nil, err
+	}
+	choose(t)
+	if t.Origin != nil && t.Origin.Candidate != nil {
+		t.Claims = append([]Claim{t.Origin.Claim}, t.Claims...)
+	}
+	return t, nil
+}
+
+func libraryCandidates(ctx context.Context, s Subject, from Sources) ([]library.Candidate, []Evidence, error) {
+	if s.Repository == "" {
+		return nil, nil, ErrNameUnknown
+	}
+	name, ok := strings.CutPrefix(s.Repository, libraryPrefix)
+	if !ok || s.Tag == "" {
+		return nil, nil, ErrNotInLibrary
+	}
+	lib, err := from.Library(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	candidates, err := lib.Candidates(ctx, name, s.Tag, library.Arch(s.OS, s.Architecture, s.Variant))
+	head, date := lib.Head()
+	return candidates, []Evidence{
+		{Kind: "url", Value: lib.Location()},
+		{Kind: "git", Value: head + " (" + date.UTC().Format(time.RFC3339) + ")"},
+	}, err
+}
+
+// namedCommits are the commits that build claims other than the library's name.
+func namedCommits(claims []Claim) []string {
+	var out []string
+	for _, c := range claims {
+		if c.Kind == KindBuild && c.Commit != "" {
+			out = append(out, c.Commit)
+		}
+	}
+	return out
+}
+
+// attempts lists what to try: the library's entries in order, or, without any,
+// what the image itself claims as its build definition.
+func attempts(ordered []library.Candidate, evidence []Evidence, claims []Claim) []*Attempt {
+	var out []*Attempt
+	for i := range ordered {
+		c := &ordered[i]
+		builder := c.Entry.Builder
+		if builder != "oci-import" {
+			builder = "dockerfile"
+		}
+		out = append(out, &Attempt{Claim: libraryClaim(*c, evidence), Candidate: c, Builder: builder})
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, c := range claims {
+		if c.Kind == KindBuild && c.Directory != "" {
+			out = append(out, &Attempt{Claim: c, Builder: "dockerfile"})
+		}
+	}
+	return out
+}
+
+// tryAll reads candidates in order until one matches in every respect. Those
+// that were not needed are dropped from the list. A repository that does not
+// answer is asked once.
+func tryAll(ctx context.Context, t *Trace, s Subject, from Sources) error {
+	if len(t.Attempts) > maxAttempts {
+		t.Attempts = t.Attempts[:maxAttempts]
+	}
+	silent := map[string]error{}
+	for i, a := range t.Attempts {
+		repository := source.NormalizeURL(a.Repository)
+		if a.Err = silent[repository]; a.Err != nil {
+			continue
+		}
+		a.Err = a.read(ctx, s, from)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if errors.Is(a.Err, source.ErrUnreachable) || errors.Is(a.Err, source.ErrNotFollowed) {
+			silent[repository] = a.Err
+		}
+		if a.Matched() && !a.contentDiffers() {
+			t.Attempts = t.Attempts[:i+1]
+			return nil
+		}
+	}
+	return nil
+}
+
+// choose settles the origin and the attempt that the checks judge. A candidate
+// that could not be read and stands before the one that matches stays the
+// origin: nothing shows that the image does not come from it.
+func choose(t *Trace) {
+	t.Judged = best(t.Attempts)
+	t.Origin = t.Judged
+	for _, a := range t.Attempts {
+		if a == t.Judged {
+			return
+		}
+		if absent(a.Err) {
+			t.Origin = a
+			return
+		}
+	}
+	if t.Origin == nil && len(t.Attempts) > 0 {
+		t.Origin = t.Attempts[0]
+	}
+}
+
+// absent reports whether err says that files could not be had, as opposed to
+// files that are there and wrong.
+func absent(err error) bool {
+	return errors.Is(err, source.ErrObjectAbsent) || errors.Is(err, source.ErrUnreachable)
+}
+
+// best is the first attempt that matches with its contents, else the first
+// that matches, else the one that comes nearest.
+func best(attempts []*Attempt) *Attempt {
+	var found *Attempt
+	for _, a := range attempts {
+		switch {
+		case a.Err != nil || a.Alignment == nil:
+		case a.Matched() && !a.contentDiffers():
+			return a
+		case found == nil,
+			a.Matched() && !found.Matched(),
+			!found.Matched() && len(a.Alignment.Problems) < len(found.Alignment.Problems):
+			found = a
+		}
+	}
+	return found
+}
