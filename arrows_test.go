@@ -1,0 +1,108 @@
+package verify
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/imageverify/verify"
+
+// arrows is the "may import" column of docs/architecture.md: for each package
+// of this module, the packages of this module that it may import. A name that
+// ends in "/*" stands for the package and all below it.
+var arrows = map[string][]string{
+	"cmd/verify":            {"internal/cli"},
+	"internal/cli":          {".", "internal/*"},
+	"internal/output":       {"."},
+	"internal/demo":         {"."},
+	".":                     {"rebuild", "rebuild/replay", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "checksums/*", "internal/image", "internal/network", "internal/cache"},
+	"rebuild/replay":        {"provenance/dockerfile", "checksums/*"},
+	"provenance":            {"provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "checksums/*"},
+	"provenance/library":    {"provenance/source"},
+	"provenance/source":     {"internal/network", "internal/cache"},
+	"provenance/dockerfile": {},
+	"provenance/history":    {"provenance/dockerfile"},
+	"checksums":             {"internal/cache"},
+	"checksums/buildhash":   {},
+	"checksums/sums":        {},
+	"checksums/filetree":    {"checksums"},
+	"internal/image":        {"checksums", "internal/network", "internal/cache"},
+	"internal/network":      {},
+	"internal/cache":        {},
+}
+
+// forTests are packages that only tests, and other such packages, may import.
+var forTests = []string{"internal/corpus", "checksums/checksumstest", "internal/largeimage"}
+
+func TestNoImportGoesAgainstTheArrowsOfTheArchitecture(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && name != ".") {
+			return skipOr(err)
+		}
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			from := path.Dir(filepath.ToSlash(name))
+			seen[from] = true
+			checkImports(t, name, from)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from := range arrows {
+		if !seen[from] {
+			t.Errorf("the table has a row for %s, which does not exist", from)
+		}
+	}
+}
+
+func skipOr(err error) error {
+	if err != nil {
+		return err
+	}
+	return fs.SkipDir
+}
+
+func checkImports(t *testing.T, name, from string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, known := arrows[from]
+	if !known && !slices.Contains(forTests, from) {
+		t.Errorf("%s: package %s has no row in the table", name, from)
+	}
+	for _, spec := range file.Imports {
+		full, _ := strconv.Unquote(spec.Path.Value)
+		to, inside := cutModule(full)
+		if strings.HasPrefix(full, "github.com/spf13/") && from != "internal/cli" {
+			t.Errorf("%s imports %s: only internal/cli knows the command line", name, full)
+		}
+		if inside && known && !allows(allowed, to) {
+			t.Errorf("%s: %s must not import %s (it may import %v)", name, from, to, allowed)
+		}
+	}
+}
+
+func cutModule(full string) (string, bool) {
+	if full == module {
+		return ".", true
+	}
+	return strings.CutPrefix(full, module+"/")
+}
+
+func allows(allowed []string, to string) bool {
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		root, below := strings.CutSuffix(a, "/*")
+		return a == to || below && (to == root || strings.HasPrefix(to, root+"/")) && !slices.Contains(forTests, to)
+	})
+}

@@ -1,0 +1,135 @@
+package verify
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/history"
+)
+
+// findDirectives judges history.directives.
+func findDirectives(f *facts) *Finding {
+	a := f.judged()
+	if a == nil || a.Alignment == nil {
+		return finding(Unknown, "no-dockerfile", "there is no Dockerfile to match the history with").with()
+	}
+	var parts []Part
+	for _, p := range a.Alignment.Problems {
+		parts = append(parts, problemPart(p))
+	}
+	all := fmt.Sprintf("%s and %s match in the %s builder's form", plural(len(a.Build.Directives), "directive"),
+		entriesMatched(a.Alignment), a.Alignment.Dialect)
+	if a.Alignment.BaseEntries > 0 {
+		all += fmt.Sprintf(", above %s of the base image", plural(a.Alignment.BaseEntries, "entry"))
+	}
+	out := ofParts(parts, all).with(Evidence{Kind: "git", Value: a.FileID + " (" + dockerfileOf(a) + ")"})
+	if len(a.Alignment.Holes) > 0 {
+		out.details().Holes = slices.Sorted(maps.Keys(a.Alignment.Holes))
+	}
+	if !a.Matched() && out.Status == Pass {
+		return finding(Fail, "text-differs", "the history does not match %s", dockerfileOf(a))
+	}
+	return out
+}
+
+func entriesMatched(a *history.Alignment) string {
+	n := 0
+	for _, row := range a.Rows {
+		if row.Entry >= 0 && row.Directive >= 0 {
+			n++
+		}
+	}
+	return plural(n, "history entry")
+}
+
+func problemPart(p history.Problem) Part {
+	name := "history"
+	switch {
+	case p.Line > 0:
+		name = fmt.Sprintf("Dockerfile:%d", p.Line)
+	case p.Entry >= 0:
+		name = fmt.Sprintf("history entry %d", p.Entry+1)
+	}
+	return Part{name, Fail, string(p.Code), problemText(p)}
+}
+
+func problemText(p history.Problem) string {
+	switch p.Code {
+	case history.TextDiffers:
+		return fmt.Sprintf("the Dockerfile gives %q, history has %q", p.Want, p.Got)
+	case history.EntryMissing:
+		return fmt.Sprintf("no entry of the history is %q", p.Want)
+	case history.EntryUnexplained:
+		return fmt.Sprintf("no directive gives %q", p.Got)
+	}
+	return fmt.Sprintf("want %s, got %s", p.Want, p.Got)
+}
+
+// contentHash finds a build hash in the text of a history entry.
+var contentHash = regexp.MustCompile(`\b(file|dir|multi):[0-9a-f]{64}\b`)
+
+// findHistoryContent judges history.content; it applies where history holds a
+// content hash.
+func findHistoryContent(f *facts) *Finding {
+	a := f.judged()
+	if a == nil || a.Alignment == nil {
+		if !historyHasHash(f) {
+			return nil
+		}
+		return finding(Unknown, "no-dockerfile", "history holds content hashes, and there are no files to compare them with")
+	}
+	if len(a.Contents) == 0 {
+		return nil
+	}
+	parts, variant := make([]Part, 0, len(a.Contents)), ""
+	for _, h := range a.Contents {
+		parts = append(parts, hashPart(h))
+		variant = h.Variant
+	}
+	out := ofParts(parts, fmt.Sprintf("%s recomputed from the files at the commit (%s)", plural(len(parts), "content hash"), variant))
+	out.details().Variant = variant
+	for _, h := range a.Contents {
+		out.with(Evidence{Kind: "digest", Value: h.Want})
+	}
+	return out.with(Evidence{Kind: "git", Value: place(a)})
+}
+
+func historyHasHash(f *facts) bool {
+	cfg := f.configFile()
+	if cfg == nil {
+		return false
+	}
+	for _, h := range cfg.History {
+		if contentHash.MatchString(h.CreatedBy) {
+			return true
+		}
+	}
+	return false
+}
+
+func hashPart(h provenance.ContentHash) Part {
+	name := fmt.Sprintf("Dockerfile:%d", h.Line)
+	switch {
+	case h.Err != nil && h.Sources == nil:
+		return Part{name, Unknown, "files-elsewhere", h.Err.Error()}
+	case h.Err != nil:
+		reason := reasonOf(h.Err)
+		return Part{name, unknownUnless(reason, "object-mismatch"), reason, h.Err.Error()}
+	case !h.Equal:
+		return Part{name, Fail, "hash-differs", fmt.Sprintf("history has %s, which no known way of hashing %q gives", h.Want, h.Sources)}
+	}
+	return Part{name, Pass, "", h.Want + " (" + h.Variant + ")"}
+}
+
+// unknownUnless is Fail for a reason that is itself a failure.
+func unknownUnless(reason string, failures ...string) Status {
+	for _, r := range failures {
+		if r == reason {
+			return Fail
+		}
+	}
+	return Unknown
+}

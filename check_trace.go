@@ -1,0 +1,233 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/library"
+)
+
+// findOrigin judges trace.origin.
+func findOrigin(f *facts) *Finding {
+	if f.trace == nil {
+		return finding(Unknown, reasonOf(f.traceErr), "the image could not be traced: %s", errorLine(f.traceErr))
+	}
+	origin, judged := f.trace.Origin, f.trace.Judged
+	switch {
+	case origin == nil:
+		return noOrigin(f.trace)
+	case origin != judged && judged != nil:
+		return sameElsewhere(f.trace)
+	case origin.Err != nil:
+		return unreadOrigin(f.trace)
+	case !origin.Matched():
+		return mismatched(f.trace)
+	}
+	out := passed("%s at %s, every object re-hashed, matches", dockerfileOf(origin), origin.Commit)
+	return withAttempts(out.with(originEvidence(origin)...), f.trace)
+}
+
+// noOrigin says why there is no candidate at all.
+func noOrigin(t *provenance.Trace) *Finding {
+	for _, c := range t.Claims {
+		if c.Commit != "" && c.Kind == provenance.KindBuild {
+			return finding(Unknown, "claim-not-proved", "the %s names %s at %s, which was not read", c.Source, c.Repository, c.Commit).with(evidenceOf(c)...)
+		}
+	}
+	if libraryFailed(t.LibraryErr) {
+		return noLibrary(t.LibraryErr)
+	}
+	return finding(Unknown, reasonOf(t.LibraryErr), "no origin is known: %s", errorLine(t.LibraryErr))
+}
+
+// libraryFailed reports whether the library could not be asked, as opposed to
+// an answer of "no".
+func libraryFailed(err error) bool {
+	return err != nil && !slices.ContainsFunc([]error{provenance.ErrNameUnknown, provenance.ErrNotInLibrary, library.ErrNoImage, library.ErrNoTag},
+		func(no error) bool { return errors.Is(err, no) })
+}
+
+func noLibrary(err error) *Finding {
+	reason := reasonOf(err)
+	if reason == "unreadable" || reason == "source-absent" {
+		reason = "library-unavailable"
+	}
+	return finding(Unknown, reason, "the official library could not be read: %s", err)
+}
+
+// sameElsewhere is for an origin whose own files are absent while another
+// commit holds a build that matches as well.
+func sameElsewhere(t *provenance.Trace) *Finding {
+	o, j := t.Origin, t.Judged
+	out := finding(Unknown, reasonOf(o.Err), "%s could not be read (%s); what follows was judged on %s",
+		place(o), errorLine(o.Err), place(j)).with(originEvidence(j)...)
+	return withAttempts(out, t)
+}
+
+func unreadOrigin(t *provenance.Trace) *Finding {
+	o := t.Origin
+	if o.Candidate == nil && libraryFailed(t.LibraryErr) {
+		return noLibrary(t.LibraryErr).with(evidenceOf(o.Claim)...)
+	}
+	status, reason := Unknown, reasonOf(o.Err)
+	if reason == "object-mismatch" || reason == "dockerfile-invalid" {
+		status = Fail
+	}
+	if reason == "unreadable" {
+		reason = "claim-not-proved"
+	}
+	out := finding(status, reason, "the %s names %s: %s", o.Source, place(o), errorLine(o.Err)).with(evidenceOf(o.Claim)...)
+	return withAttempts(out, t)
+}
+
+func mismatched(t *provenance.Trace) *Finding {
+	o := t.Origin
+	out := finding(Fail, "text-differs", "no Dockerfile matches: of %s tried, %s comes nearest", plural(len(t.Attempts), "candidate"), place(o))
+	return withAttempts(out.with(originEvidence(o)...), t)
+}
+
+// withAttempts lists what was tried, where that was more than one.
+func withAttempts(f *Finding, t *provenance.Trace) *Finding {
+	if len(t.Attempts) < 2 {
+		return f
+	}
+	f.Details = &Details{}
+	for _, a := range t.Attempts {
+		f.Details.Candidates = append(f.Details.Candidates, Attempt{a.Repository, a.Commit, a.Directory, outcome(a)})
+	}
+	return f
+}
+
+func outcome(a *provenance.Attempt) string {
+	switch {
+	case a.Err != nil:
+		return reasonOf(a.Err)
+	case !a.Matched():
+		return "text-differs"
+	}
+	for _, h := range a.Contents {
+		if h.Err == nil && !h.Equal {
+			return "hash-differs"
+		}
+	}
+	return "matched"
+}
+
+// place names an attempt in a sentence: repository, commit and directory.
+func place(a *provenance.Attempt) string {
+	return fmt.Sprintf("%s#%s:%s", a.Repository, a.Commit, a.Directory)
+}
+
+func dockerfileOf(a *provenance.Attempt) string { return path.Join(a.Directory, a.File) }
+
+func originEvidence(a *provenance.Attempt) []Evidence {
+	out := []Evidence{{Kind: "git", Value: place(a)}}
+	if a.FileID != "" {
+		out = append(out, Evidence{Kind: "git", Value: a.FileID + " (" + dockerfileOf(a) + ")"})
+	}
+	return append(out, evidenceOf(a.Claim)...)
+}
+
+func evidenceOf(c provenance.Claim) []Evidence {
+	out := make([]Evidence, len(c.Evidence))
+	for i, e := range c.Evidence {
+		out[i] = Evidence(e)
+	}
+	return out
+}
+
+// findClaims judges trace.claims. A single claim agrees with itself; no claim
+// at all leaves nothing to check.
+func findClaims(f *facts) *Finding {
+	if f.trace == nil || len(f.trace.Claims) == 0 {
+		return nil
+	}
+	var parts []Part
+	for _, d := range provenance.Disagreements(f.trace.Claims) {
+		status := Fail
+		if d.Reason == "other-repository" {
+			status = Warn
+		}
+		parts = append(parts, Part{d.A.Source + " and " + d.B.Source, status, d.Reason,
+			fmt.Sprintf("%s against %s", claimText(d.A), claimText(d.B))})
+	}
+	all := plural(len(f.trace.Claims), "claim") + " agree on " + claimText(f.trace.Claims[0])
+	if len(f.trace.Claims) == 1 {
+		all = "one claim, by the " + f.trace.Claims[0].Source + ": " + claimText(f.trace.Claims[0])
+	}
+	out := ofParts(parts, all)
+	for _, c := range f.trace.Claims {
+		out.with(evidenceOf(c)...)
+	}
+	return out
+}
+
+func claimText(c provenance.Claim) string {
+	text := c.Repository
+	if c.Commit != "" {
+		text += "#" + c.Commit
+	}
+	if c.Directory != "" {
+		text += ":" + c.Directory
+	}
+	return text
+}
+
+// findCurrent judges trace.current, for an origin that is a library entry.
+func findCurrent(f *facts) *Finding {
+	if f.trace == nil || f.trace.Origin == nil || f.trace.Origin.Candidate == nil || !f.trace.Judged.Matched() {
+		return nil
+	}
+	c := f.trace.Origin.Candidate
+	if c.InForce {
+		return passed("the library's entry in force, since %s", date(c.Merged)).with(Evidence{Kind: "git", Value: c.LibraryCommit})
+	}
+	last := f.trace.LastEntry
+	if f.trace.InForce == nil {
+		out := finding(Warn, "tag-ended", "the library dropped the tag on %s; the image's entry was in force from %s to %s",
+			date(last.Until), date(c.Merged), date(c.Until))
+		out.Details = newerDetails(c, last)
+		return out.with(Evidence{Kind: "git", Value: c.LibraryCommit})
+	}
+	out := finding(Warn, "superseded", "the tag has moved on: %s, the newest of %s", date(last.Merged), date(c.Until))
+	out.Summary = fmt.Sprintf("%s newer in the library, the newest of %s (commit %s)", plural(c.Behind, "entry"), date(last.Merged), last.Entry.Commit)
+	out.Details = newerDetails(c, last)
+	return out.with(Evidence{Kind: "git", Value: last.LibraryCommit})
+}
+
+func newerDetails(c, last *library.Candidate) *Details {
+	if c.Behind == 0 {
+		return nil
+	}
+	e := last.Entry
+	return &Details{Behind: c.Behind, Newer: &Claim{Source: provenance.ByLibrary, Kind: provenance.KindBuild,
+		Repository: e.Repository, Commit: e.Commit, Directory: e.Directory, File: e.File,
+		Evidence: []Evidence{{Kind: "git", Value: last.LibraryCommit}}}}
+}
+
+func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// claimedByImage reports whether the origin's commit comes from the image
+// itself rather than from the library.
+func claimedByImage(f *facts) bool {
+	return f.trace != nil && f.trace.Origin != nil && f.trace.Origin.Candidate == nil
+}
+
+// findReachable judges trace.reachable, for an origin that was read.
+func findReachable(f *facts) *Finding {
+	if !f.reachable.asked {
+		return nil
+	}
+	o := f.trace.Origin
+	switch {
+	case f.reachable.err != nil:
+		return finding(Unknown, reasonOf(f.reachable.err), "branches and tags of %s: %s", o.Repository, f.reachable.err)
+	case !f.reachable.ok:
+		return finding(Unknown, "commit-unreachable", "no branch or tag of %s leads to %s; a fork's commit looks like this", o.Repository, o.Commit)
+	}
+	return passed("a branch or tag of %s leads to the commit", o.Repository).with(Evidence{Kind: "git", Value: o.Commit})
+}

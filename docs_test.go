@@ -1,0 +1,100 @@
+package verify
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite generated files")
+
+func TestChecksPageIsGeneratedFromTheTable(t *testing.T) {
+	const page = "docs/checks.md"
+	want := checksPage()
+	if *update {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != want {
+		t.Errorf("%s is not what the table gives; run: make docs", page)
+	}
+}
+
+func checksPage() string {
+	var b strings.Builder
+	b.WriteString("# Checks\n\nGenerated from the table in `checks.go` by `make docs`.\n\n")
+	b.WriteString("A check that was not asked for, or that does not apply to the image, is absent from the report. ")
+	b.WriteString("Where a check has parts (layers, history entries, claims) its finding is the worst of them: fail, unknown, warn, pass.\n\n")
+	b.WriteString("| id | passes when | required | reasons otherwise |\n| --- | --- | --- | --- |\n")
+	for _, c := range checkTable {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` |\n", c.id, c.passes, requiredText(c), strings.Join(c.reasons, "`, `"))
+	}
+	b.WriteString("\n## Reasons\n\nEvery finding that is not `pass` carries one. The codes are stable.\n\n| reason | meaning |\n| --- | --- |\n")
+	var codes []string
+	for code := range reasonTexts {
+		codes = append(codes, code)
+	}
+	sort.Strings(codes)
+	for _, code := range codes {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", code, reasonTexts[code])
+	}
+	return b.String()
+}
+
+func requiredText(c check) string {
+	switch c.id {
+	case "trace.reachable":
+		return "when the commit is named by the image"
+	case "rootfs.checksum":
+		return "where a known distributor publishes a list"
+	}
+	if c.required(&facts{}) {
+		return "yes"
+	}
+	return "no"
+}
+
+func TestEveryReasonOfTheTableIsExplainedAndEveryExplanationUsed(t *testing.T) {
+	used := map[string]bool{}
+	for _, c := range checkTable {
+		for _, r := range c.reasons {
+			used[r] = true
+			if reasonTexts[r] == "" {
+				t.Errorf("%s may give %q, which reasonTexts does not explain", c.id, r)
+			}
+		}
+	}
+	for r := range reasonTexts {
+		if !used[r] {
+			t.Errorf("reasonTexts explains %q, which no check gives", r)
+		}
+	}
+	for _, r := range errorReasons {
+		if !used[r.reason] {
+			t.Errorf("errors are given the reason %q, which no check lists", r.reason)
+		}
+	}
+}
+
+func TestCheckIDsAreUniqueAndOfTheFormAreaDotName(t *testing.T) {
+	ids := CheckIDs()
+	sorted := slices.Clone(ids)
+	slices.Sort(sorted)
+	if len(slices.Compact(sorted)) != len(ids) {
+		t.Errorf("an id stands twice in %v", ids)
+	}
+	for _, id := range ids {
+		if area, name, ok := strings.Cut(id, "."); !ok || area == "" || name == "" {
+			t.Errorf("id %q is not area.name", id)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package verify
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+)
+
+// DefaultLibrary is the repository of the official library.
+const DefaultLibrary = "https://github.com/docker-library/official-images"
+
+// Options say how to verify. The zero value verifies for the host's platform,
+// over the network, without a cache, with the default requirements.
+type Options struct {
+	// Platform is "os/architecture[/variant]"; "" chooses the host's within an
+	// index and takes a single manifest as it is.
+	Platform string
+	// AllPlatforms verifies every image of an index.
+	AllPlatforms bool
+	// As is the name to trace under, in place of the reference's own.
+	As string
+
+	// Library is the official library: a path or an https URL; "" is
+	// DefaultLibrary.
+	Library string
+	// GitMirrors maps repository URLs, or prefixes that end in "/", to local
+	// repositories, which are not trusted.
+	GitMirrors map[string]string
+	// RegistryMirrors maps registry hosts to the HOST:PORT asked in their place.
+	RegistryMirrors map[string]string
+	// InsecureRegistries may be spoken to without TLS or with any certificate.
+	InsecureRegistries []string
+	// Keychain gives credentials for registries; nil is anonymous.
+	Keychain authn.Keychain
+
+	// Offline refuses every connection but to registry mirrors on this machine.
+	Offline bool
+	// IdleTimeout ends a request in which no byte came for so long; 0 is 30 s.
+	IdleTimeout time.Duration
+	// Transport replaces the network; nil is the real one.
+	Transport http.RoundTripper
+
+	// Cache is the directory of what can be made again; "" keeps nothing.
+	Cache string
+	// Limits bound what an image may ask of the machine.
+	Limits Limits
+	// Parallel is the number of layers read at a time, over all images; 0 is
+	// the number of processors.
+	Parallel int
+
+	// Requirements say which checks are made and which of them the verdict
+	// rests on.
+	Requirements Requirements
+
+	// Version is the program's version, for the report.
+	Version string
+	// Now is the time now; nil is time.Now.
+	Now func() time.Time
+	// Progress is told what is being done; nil tells nobody. It is called from
+	// several goroutines.
+	Progress func(Event)
+	// Log gets the steps of a run; nil logs nothing.
+	Log *slog.Logger
+}
+
+// Limits bound what an image may ask of the machine; zero fields stand for the
+// defaults of docs/security.md.
+type Limits struct {
+	// LayerSize is the largest unpacked layer in bytes.
+	LayerSize int64
+	// LayerEntries is the largest number of entries in a layer.
+	LayerEntries int
+}
+
+// Event is a step of a run that may take long.
+type Event struct {
+	// What names the step: "layer sha256:…", "library".
+	What string
+	// Done and Total count bytes (or objects, for git); Total is 0 when it is
+	// not known. Finished says that the step has ended.
+	Done, Total int64
+	Finished    bool
+}
+
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
+}
+
+func (o Options) progress(e Event) {
+	if o.Progress != nil {
+		o.Progress(e)
+	}
+}

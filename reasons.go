@@ -1,0 +1,145 @@
+package verify
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/internal/image"
+	"github.com/imageverify/verify/internal/network"
+	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/dockerfile"
+	"github.com/imageverify/verify/provenance/library"
+	"github.com/imageverify/verify/provenance/source"
+	"github.com/imageverify/verify/rebuild/replay"
+)
+
+// reasonTexts explains every reason code; the manual is made from it.
+var reasonTexts = map[string]string{
+	"base-unverified":     "the layer is the base image's, which was not verified",
+	"blob-absent":         "the blob is not where the manifest says it is",
+	"builder-unsupported": "the library's entry is not built from a Dockerfile",
+	"claim-not-proved":    "somebody claims this origin, and nothing could be compared with it",
+	"commit-differs":      "two claims name different commits of one repository",
+	"commit-unreachable":  "no branch or tag of the repository leads to the commit",
+	"commit-younger":      "the entry's commit is younger than the image",
+	"comment-differs":     "an entry of the history carries another builder's comment",
+	"content-differs":     "a file's content is not the source's",
+	"diff-id-mismatch":    "the layer does not unpack to the diff ID in the config",
+	"digest-mismatch":     "bytes do not hash to the digest they were asked by",
+	"directory-differs":   "two claims name different directories of one commit",
+	"dockerfile-invalid":  "the Dockerfile does not parse",
+	"duplicate-path":      "a layer holds two entries for one path",
+	"empty-layer-differs": "a directive that must leave a layer left none, or the other way round",
+	"entry-missing":       "a directive has no entry in the image's history",
+	"entry-unexplained":   "an entry of the image's history has no directive",
+	"file-added":          "the layer holds a path that the source does not make",
+	"file-missing":        "the layer lacks a path that the source makes",
+	"files-elsewhere":     "the files come from another stage or from a URL",
+	"foreign-layer":       "the layer lies at a URL outside the registry, which is never fetched",
+	"format-differs":      "the layer's archive has a header that applies to all its entries",
+	"hash-differs":        "the content hash in history is not that of the files at the commit",
+	"layer-count":         "the numbers of layers, diff IDs and history entries do not agree",
+	"library-unavailable": "the official library could not be read",
+	"link-differs":        "a link's target is not the source's",
+	"list-absent":         "the distributor's checksum file is not there",
+	"list-invalid":        "the distributor's checksum file does not parse",
+	"malformed":           "the bytes are what was asked for, and not what they should be",
+	"mode-differs":        "a file's mode is not the source's",
+	"mutable-tag":         "the reference is a tag, which can be moved",
+	"name-unknown":        "the image has no name to look for in the library",
+	"needs-builder":       "what the directive makes needs a builder",
+	"no-claim":            "nobody claims an origin for the image",
+	"no-dockerfile":       "there is no Dockerfile to compare with",
+	"no-network":          "a host could not be reached",
+	"not-followed":        "only the image names the repository, and it is not opened for that",
+	"not-in-library":      "the name is not in the official library, and the image names no build definition",
+	"not-listed":          "the checksum file has no line for the file",
+	"nothing-matched":     "no entry of the history matches any directive",
+	"object-format":       "the repository uses object names that cannot be checked here",
+	"object-mismatch":     "a git object does not hash to its name",
+	"offline":             "the network is off",
+	"other-repository":    "the build definition and the program's source are in different repositories",
+	"over-limit":          "a bound of docs/security.md was reached",
+	"owner-differs":       "a file's owner is not the source's",
+	"platform-mismatch":   "the index and the config name different platforms",
+	"repository-differs":  "two claims of one kind name different repositories",
+	"run-unproved":        "the content follows from a RUN directive, which was not run again",
+	"size-mismatch":       "the number of bytes is not the descriptor's",
+	"source-absent":       "the commit or its files are not in the repository at hand",
+	"sum-differs":         "the published checksum is another",
+	"superseded":          "the library has a newer entry for the tag",
+	"tag-ended":           "the library no longer has the tag",
+	"tag-not-in-library":  "the library never had the tag for this platform",
+	"text-differs":        "a directive's text is not the one in history",
+	"time-differs":        "a file's time is not the source's",
+	"trailing-data":       "bytes follow the end of the layer's archive",
+	"truncated":           "the bytes end too early",
+	"two-sums":            "the checksum file has two lines for the file",
+	"type-differs":        "a path is of another type than in the source",
+	"unreadable":          "something could not be read; the summary says what",
+	"unsafe-path":         "the layer holds a path that leads out of the root",
+	"xattr-differs":       "a file's extended attributes are not the source's",
+}
+
+// ReasonText explains a reason code in a clause; "" for an unknown one.
+func ReasonText(reason string) string { return reasonTexts[reason] }
+
+// reasonOf names the kind of an error that kept a check from being made, or
+// that is itself what the check looks for. errorReasons holds them in the order
+// in which they are tried.
+func reasonOf(err error) string {
+	i := slices.IndexFunc(errorReasons, func(r errorReason) bool { return r.is(err) })
+	if i < 0 {
+		return "unreadable"
+	}
+	return errorReasons[i].reason
+}
+
+type errorReason struct {
+	is     func(error) bool
+	reason string
+}
+
+var errorReasons = []errorReason{
+	{sentinel(errForeign), "foreign-layer"},
+	{sentinel(network.ErrOffline), "offline"},
+	{kind[*source.MismatchError], "object-mismatch"},
+	{sentinel(source.ErrObjectAbsent), "source-absent"},
+	{sentinel(source.ErrNotRepository), "source-absent"},
+	{sentinel(source.ErrNotFollowed), "not-followed"},
+	{sentinel(source.ErrUnreachable), "no-network"},
+	{sentinel(provenance.ErrNameUnknown), "name-unknown"},
+	{sentinel(provenance.ErrNotInLibrary), "not-in-library"},
+	{sentinel(provenance.ErrBuilder), "builder-unsupported"},
+	{sentinel(provenance.ErrYounger), "commit-younger"},
+	{sentinel(source.ErrObjectFormat), "object-format"},
+	{sentinel(source.ErrScheme), "not-followed"},
+	{sentinel(library.ErrNoImage), "not-in-library"},
+	{sentinel(library.ErrNoTag), "tag-not-in-library"},
+	{kind[*dockerfile.Error], "dockerfile-invalid"},
+	{kind[*image.AbsentError], "blob-absent"},
+	{kind[*network.HostError], "no-network"},
+	{kind[*network.IdleError], "no-network"},
+	{kind[*checksums.LimitError], "over-limit"},
+	{kind[*image.LimitError], "over-limit"},
+	{notReplayable(replay.NeedsRun), "run-unproved"},
+	{notReplayable(replay.SourceAbsent), "source-absent"},
+	{kind[*replay.NotReplayable], "needs-builder"},
+}
+
+func sentinel(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+func kind[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
+}
+
+func notReplayable(reason string) func(error) bool {
+	return func(err error) bool {
+		n, ok := errors.AsType[*replay.NotReplayable](err)
+		return ok && n.Reason == reason
+	}
+}

@@ -1,0 +1,267 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// SchemaVersion is the version of the report's JSON form. Within a version
+// fields are added, never renamed.
+const SchemaVersion = 1
+
+// Report is the result of one run over one or more references.
+type Report struct {
+	SchemaVersion int     `json:"schemaVersion"`
+	Program       Program `json:"verify"`
+	// Reference is the first reference as it was given; References lists all
+	// of them where there are several.
+	Reference  string   `json:"reference"`
+	References []string `json:"references,omitempty"`
+	Verdict    Verdict  `json:"verdict"`
+	// Images are in index order, references in the order given.
+	Images []Image `json:"images"`
+	// Errors names the references that could not be opened, where others could.
+	Errors  []RunError `json:"errors,omitempty"`
+	Timings Timings    `json:"timings"`
+}
+
+// Program names the program that wrote the report.
+type Program struct {
+	Version string `json:"version"`
+}
+
+// RunError says why a reference could not be verified at all.
+type RunError struct {
+	// Code is stable and in kebab-case (docs/exit-codes.md lists them).
+	Code string `json:"code"`
+	// Message is one line.
+	Message string `json:"message"`
+	// Hint says what would mend it; "" where nothing is known.
+	Hint string `json:"hint,omitempty"`
+	// Input is the reference or value that the error is about.
+	Input string `json:"input"`
+	err   error
+}
+
+// Error gives the message.
+func (e *RunError) Error() string { return e.Message }
+
+// Unwrap gives the cause.
+func (e *RunError) Unwrap() error { return e.err }
+
+// Image is what was found out about one image: one platform of one reference.
+type Image struct {
+	// Reference is the reference that led to the image, as given.
+	Reference string `json:"reference"`
+	// Digest is the manifest's digest; null where there is no manifest.
+	Digest *string `json:"digest"`
+	// ImageID is the config's digest.
+	ImageID string `json:"imageID"`
+	// Platform is "os/architecture[/variant]"; null where it is not known.
+	Platform *string `json:"platform"`
+	// Created is the time that the config claims; null where it claims none.
+	Created *time.Time `json:"created,omitempty"`
+	Verdict Verdict    `json:"verdict"`
+	// Origin is null where no origin was found or claimed.
+	Origin   *Origin   `json:"origin"`
+	Findings []Finding `json:"findings"`
+}
+
+// Origin is where an image comes from: the build definition's repository,
+// commit and file, with the claims behind it.
+type Origin struct {
+	// Repository is a URL, Commit a full commit id; null for a Dockerfile that
+	// was handed in.
+	Repository *string `json:"repository"`
+	Commit     *string `json:"commit"`
+	Directory  string  `json:"directory"`
+	File       string  `json:"file"`
+	// Builder is "dockerfile" or "oci-import".
+	Builder string `json:"builder"`
+	// CommitTime is the commit's committer time, where the commit was read.
+	CommitTime *time.Time `json:"commitTime,omitempty"`
+	// Archives are the files that the Dockerfile unpacks, by path from the
+	// directory: the rootfs tarballs.
+	Archives []string `json:"archives,omitempty"`
+	Claims   []Claim  `json:"claims"`
+}
+
+// Claim is somebody's statement of origin. It is never trusted because it
+// exists.
+type Claim struct {
+	// Source is library, annotation, label, attestation or flag.
+	Source string `json:"source"`
+	// Kind is build (the build definition) or source (the program's source).
+	Kind       string     `json:"kind"`
+	Repository string     `json:"repository"`
+	Commit     string     `json:"commit,omitempty"`
+	Directory  string     `json:"directory,omitempty"`
+	File       string     `json:"file,omitempty"`
+	Evidence   []Evidence `json:"evidence"`
+}
+
+// Finding is one check's result over one image.
+type Finding struct {
+	Check  string `json:"check"`
+	Status Status `json:"status"`
+	// Reason is a stable code in kebab-case for every status but pass;
+	// docs/checks.md lists them.
+	Reason string `json:"reason,omitempty"`
+	// Summary is one line for a person; foreign text in it is not yet escaped.
+	Summary string `json:"summary"`
+	// Required says that the verdict rests on this check; Accepted that the
+	// user accepts its reason.
+	Required bool       `json:"required"`
+	Accepted bool       `json:"accepted,omitempty"`
+	Evidence []Evidence `json:"evidence"`
+	Details  *Details   `json:"details,omitempty"`
+}
+
+// Evidence is what a finding rests on, so that it can be repeated by hand.
+type Evidence struct {
+	// Kind is url, git, digest, key, file or line.
+	Kind  string `json:"kind"`
+	Value string `json:"value"`
+}
+
+// Details are the facts of a finding that programs may want; which fields a
+// check sets is told in docs/checks.md.
+type Details struct {
+	// Parts are the finding's parts, worst first.
+	Parts []Part `json:"parts,omitempty"`
+	// Independent is false where a checksum list comes from the same commit as
+	// the file it speaks of: such a pass is shown as "consistent".
+	Independent *bool `json:"independent,omitempty"`
+	// Bytes and Files count the uncompressed content of the image's layers.
+	Bytes *Coverage `json:"bytes,omitempty"`
+	Files *Coverage `json:"files,omitempty"`
+	// Pin is the reference with its digest.
+	Pin string `json:"pin,omitempty"`
+	// Newer is the library entry in force, Behind how many entries the image's
+	// is behind it.
+	Newer  *Claim `json:"newer,omitempty"`
+	Behind int    `json:"behind,omitempty"`
+	// Variant names the way of stamping files that a content hash matched.
+	Variant string `json:"variant,omitempty"`
+	// Holes are variables that only the base image knows.
+	Holes []string `json:"holes,omitempty"`
+	// Candidates are the origins that were tried, in order.
+	Candidates []Attempt `json:"candidates,omitempty"`
+	// Counts are differences by class.
+	Counts map[string]int `json:"counts,omitempty"`
+	// Cached says that the answer rests on an earlier run's reading of bytes
+	// with these digests.
+	Cached bool `json:"cached,omitempty"`
+}
+
+// Part is one part of a finding: a layer, an entry of history, a claim.
+type Part struct {
+	// Name says which part: "layer 1", "entry 3", "Dockerfile:2".
+	Name    string `json:"name"`
+	Status  Status `json:"status"`
+	Reason  string `json:"reason,omitempty"`
+	Summary string `json:"summary"`
+}
+
+// Coverage says how much of something is proved from source, comes from a
+// verified base image, or follows from nothing checked.
+type Coverage struct {
+	Proved   int64 `json:"proved"`
+	Base     int64 `json:"base"`
+	Unproved int64 `json:"unproved"`
+}
+
+// Total is the sum of the parts.
+func (c Coverage) Total() int64 { return c.Proved + c.Base + c.Unproved }
+
+// Attempt is one origin that was tried.
+type Attempt struct {
+	Repository string `json:"repository"`
+	Commit     string `json:"commit"`
+	Directory  string `json:"directory,omitempty"`
+	// Outcome is matched or the reason it is not the origin.
+	Outcome string `json:"outcome"`
+}
+
+// Timings says how long a run took, in all and by stage.
+type Timings struct {
+	Total  Duration            `json:"total"`
+	Stages map[string]Duration `json:"stages"`
+}
+
+// Duration is a time span that is written as seconds with a unit: "0.41s".
+type Duration time.Duration
+
+// MarshalText writes seconds with two decimals.
+func (d Duration) MarshalText() ([]byte, error) {
+	return fmt.Appendf(nil, "%.2fs", time.Duration(d).Seconds()), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// Status is the outcome of one check.
+type Status int
+
+// The statuses from best to worst. Unknown means that the check could not be
+// made; it is never success.
+const (
+	Pass Status = iota
+	Warn
+	Unknown
+	Fail
+)
+
+var statusNames = [...]string{"pass", "warn", "unknown", "fail"}
+
+// String gives the status as JSON has it.
+func (s Status) String() string {
+	if s < Pass || s > Fail {
+		return fmt.Sprintf("status(%d)", int(s))
+	}
+	return statusNames[s]
+}
+
+// MarshalText writes the status's name.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the status's name.
+func (s *Status) UnmarshalText(text []byte) error {
+	for i, name := range statusNames {
+		if name == string(text) {
+			*s = Status(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("no such status: %q", text)
+}
+
+// Worse reports whether s is worse than t: fail, unknown, warn, pass.
+func (s Status) Worse(t Status) bool { return s > t }
+
+// Verdict is the judgement over an image or a run.
+type Verdict string
+
+// The verdicts.
+const (
+	Verified   Verdict = "verified"   // every required check passes
+	Failed     Verdict = "failed"     // some check fails, required or not
+	Incomplete Verdict = "incomplete" // nothing fails, but a required check is unknown or warns
+)
+
+// ReadReport reads a report back from its JSON form.
+func ReadReport(data []byte) (*Report, error) {
+	var r Report
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	if r.SchemaVersion != SchemaVersion {
+		return nil, fmt.Errorf("report: schema version %d; this program reads %d", r.SchemaVersion, SchemaVersion)
+	}
+	return &r, nil
+}

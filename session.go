@@ -1,0 +1,215 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/internal/cache"
+	"github.com/imageverify/verify/internal/image"
+	"github.com/imageverify/verify/internal/network"
+	"github.com/imageverify/verify/provenance/library"
+	"github.com/imageverify/verify/provenance/source"
+)
+
+// libraryFresh is how long the copy of a remote library is used before the
+// server is asked again.
+const libraryFresh = time.Hour
+
+// session is what the images of one run share: the transport, the caches, the
+// opened repositories, and the budget of layers read at a time.
+type session struct {
+	options   Options
+	start     time.Time
+	transport *network.Transport
+	cache     *cache.Dir
+	layers    *checksums.LayerCache
+	opener    *source.Opener
+	parallel  int
+	slots     chan struct{}
+	library   func() (*library.Library, error)
+
+	mu     sync.Mutex
+	stages map[string]Duration
+	reads  map[blobKey]*layerRead
+}
+
+// newSession refuses options that make no sense, before anything is opened.
+func newSession(ctx context.Context, o Options) (*session, error) {
+	if err := o.Requirements.Validate(); err != nil {
+		return nil, &RunError{Code: "usage", Message: err.Error(), err: err}
+	}
+	s := &session{options: o, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, reads: map[blobKey]*layerRead{}}
+	if s.parallel <= 0 {
+		s.parallel = runtime.GOMAXPROCS(0)
+	}
+	s.slots = make(chan struct{}, s.parallel)
+	if o.Cache != "" {
+		dir, err := cache.Open(o.Cache)
+		if err != nil {
+			return nil, &RunError{Code: "cache", Message: err.Error(), Input: o.Cache, err: err}
+		}
+		s.cache = dir
+	}
+	s.layers = checksums.NewLayerCache(s.cache)
+	s.transport = newTransport(o)
+	s.opener = source.NewOpener(source.Options{
+		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: s.cache.Folder,
+		Progress: func(what string, n, total int64) { o.progress(Event{What: what, Done: n, Total: total}) },
+		Log:      o.Log,
+	})
+	s.library = s.libraryOnce(ctx)
+	return s, s.checkInputs(ctx)
+}
+
+func newTransport(o Options) *network.Transport {
+	return network.New(network.Options{
+		Offline: o.Offline, IdleTimeout: o.IdleTimeout, Insecure: o.InsecureRegistries, Rewrite: o.RegistryMirrors,
+		Base: o.Transport, Log: o.Log, UserAgent: "verify/" + o.Version,
+	})
+}
+
+// checkInputs refuses local inputs that are not what they should be, before
+// any image is opened.
+func (s *session) checkInputs(ctx context.Context) error {
+	for prefix, path := range s.options.GitMirrors {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			return &RunError{Code: "git-mirror", Message: fmt.Sprintf("git mirror for %s: %s is not a directory", prefix, path), Input: path, err: err}
+		}
+	}
+	if needsOf(s.options.Requirements)&needTrace == 0 || s.options.Library == "" || isURL(s.options.Library) {
+		return nil
+	}
+	if _, err := s.library(); err != nil {
+		return &RunError{Code: "library", Message: fmt.Sprintf("library %s: %v", s.options.Library, err), Input: s.options.Library, err: err}
+	}
+	return nil
+}
+
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(u.Scheme) > 1 && u.Host != ""
+}
+
+// libraryOnce opens the official library when it is first asked for.
+func (s *session) libraryOnce(ctx context.Context) func() (*library.Library, error) {
+	return sync.OnceValues(func() (*library.Library, error) {
+		defer s.timeStage("library")()
+		where := s.options.Library
+		if where == "" {
+			where = DefaultLibrary
+		}
+		o := library.Options{Opener: s.opener, Cache: s.cache, Location: where, Log: s.options.Log}
+		if isURL(where) {
+			clone, err := s.opener.Clone(ctx, where, libraryFresh)
+			if err != nil {
+				return nil, err
+			}
+			where = clone.Path
+		}
+		return library.Open(ctx, where, o)
+	})
+}
+
+// open resolves a reference.
+func (s *session) open(ctx context.Context, ref string) (*image.Set, error) {
+	defer s.timeStage("resolve")()
+	o := image.Options{
+		Transport: s.transport, Keychain: s.options.Keychain, AllPlatforms: s.options.AllPlatforms,
+		Mirrors: s.options.RegistryMirrors, Insecure: s.options.InsecureRegistries, Log: s.options.Log,
+	}
+	if o.Keychain == nil {
+		o.Keychain = authn.NewMultiKeychain()
+	}
+	if p := s.options.Platform; p != "" {
+		platform, err := v1.ParsePlatform(p)
+		if err != nil || platform.OS == "" || platform.Architecture == "" {
+			return nil, &RunError{Code: "usage", Message: fmt.Sprintf("platform %q is not os/architecture[/variant]", p), Input: p, err: err}
+		}
+		o.Platform, o.PlatformExplicit = platform, true
+	}
+	return image.Open(ctx, ref, o)
+}
+
+// traceName is the name to trace a set under: repository and tag, "" where it
+// has none.
+func (s *session) traceName(set *image.Set) (repository, tag string, err error) {
+	given := s.options.As
+	if given == "" {
+		given = set.Reference.Name
+	}
+	if given == "" {
+		return "", "", nil
+	}
+	ref, err := name.ParseReference(strings.TrimPrefix(given, "docker://"))
+	if err != nil {
+		return "", "", fmt.Errorf("name %q: %w", given, err)
+	}
+	repository = ref.Context().Name()
+	for _, host := range []string{"index.docker.io/", "registry-1.docker.io/"} {
+		if rest, ok := strings.CutPrefix(repository, host); ok {
+			repository = "docker.io/" + rest
+		}
+	}
+	if t, ok := ref.(name.Tag); ok {
+		return repository, t.TagStr(), nil
+	}
+	return repository, set.Reference.Tag, nil
+}
+
+func (s *session) report(references []string) *Report {
+	r := &Report{SchemaVersion: SchemaVersion, Program: Program{Version: s.options.Version}, Images: []Image{}}
+	if len(references) > 0 {
+		r.Reference = references[0]
+	}
+	if len(references) > 1 {
+		r.References = references
+	}
+	return r
+}
+
+func (s *session) timings() Timings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Timings{Total: Duration(time.Since(s.start)), Stages: s.stages}
+}
+
+// close lets go of the indexes that were read.
+func (s *session) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.reads {
+		r.close()
+	}
+	if err := s.opener.Close(); err != nil && s.options.Log != nil {
+		s.options.Log.Warn("repositories not closed", "error", err)
+	}
+}
+
+// openCode names the kind of an error that kept a reference from being opened.
+func openCode(err error) string {
+	switch {
+	case errors.Is(err, network.ErrOffline):
+		return "offline"
+	case kind[*image.NotFoundError](err):
+		return "not-found"
+	case kind[*image.AbsentError](err):
+		return "blob-absent"
+	case kind[*image.LimitError](err):
+		return "over-limit"
+	case kind[*network.HostError](err), kind[*network.IdleError](err):
+		return "no-network"
+	}
+	return "cannot-open"
+}

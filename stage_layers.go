@@ -1,0 +1,125 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/internal/image"
+)
+
+// errForeign is for a layer that lies outside the registry.
+var errForeign = errors.New("lies at a URL outside the registry, which is never fetched")
+
+// blobKey names a blob by what its descriptor says. Two images of a run that
+// share a blob share its reading; the size is part of the key because it is
+// part of what is checked.
+type blobKey struct {
+	digest v1.Hash
+	size   int64
+}
+
+// layerRead is the one reading of a blob in a run.
+type layerRead struct {
+	once  sync.Once
+	layer *checksums.Layer
+	err   error
+}
+
+func (r *layerRead) close() {
+	if r.layer != nil && r.layer.Index != nil {
+		r.layer.Index.Close()
+	}
+}
+
+// readLayers reads every layer of the image in one pass each, largest first,
+// within the run's budget.
+func (s *session) readLayers(ctx context.Context, f *facts, n need) error {
+	if n&needLayers == 0 {
+		return nil
+	}
+	defer s.timeStage("layers")()
+	descriptors := f.manifest().Layers
+	f.layers = make([]layerFact, len(descriptors))
+	order := make([]int, len(descriptors))
+	for i, d := range descriptors {
+		f.layers[i].desc, order[i] = d, i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(descriptors[b].Size, descriptors[a].Size) })
+	g, gctx := errgroup.WithContext(ctx)
+	for _, i := range order {
+		g.Go(func() error {
+			f.layers[i].layer, f.layers[i].err = s.readLayer(gctx, f.img, descriptors[i])
+			return gctx.Err()
+		})
+	}
+	return g.Wait()
+}
+
+// readLayer reads a blob, or takes what an earlier image of the run, or an
+// earlier run, found in it.
+func (s *session) readLayer(ctx context.Context, img *image.Image, d v1.Descriptor) (*checksums.Layer, error) {
+	if len(d.URLs) > 0 {
+		return nil, errForeign
+	}
+	s.mu.Lock()
+	read, ok := s.reads[blobKey{d.Digest, d.Size}]
+	if !ok {
+		read = &layerRead{}
+		s.reads[blobKey{d.Digest, d.Size}] = read
+	}
+	s.mu.Unlock()
+	read.once.Do(func() { read.layer, read.err = s.readBlob(ctx, img, d) })
+	return read.layer, read.err
+}
+
+func (s *session) readBlob(ctx context.Context, img *image.Image, d v1.Descriptor) (*checksums.Layer, error) {
+	if l, ok := s.layers.Lookup(d.Digest, d.Size); ok {
+		return l, nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	blob, err := img.Blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	l, err := s.streamLayer(ctx, blob, d)
+	if err != nil {
+		return nil, fmt.Errorf("layer %s: %w", d.Digest, err)
+	}
+	if l.Blob != d.Digest || l.BlobSize != d.Size {
+		return l, nil
+	}
+	if err := s.layers.Store(l); err != nil && s.options.Log != nil {
+		s.options.Log.Warn("layer not kept in the cache", "layer", d.Digest.String(), "error", err)
+	}
+	return l, nil
+}
+
+func (s *session) streamLayer(ctx context.Context, blob io.Reader, d v1.Descriptor) (*checksums.Layer, error) {
+	what := "layer " + d.Digest.String()
+	defer s.options.progress(Event{What: what, Done: d.Size, Total: d.Size, Finished: true})
+	var done int64
+	return checksums.ReadLayer(ctx, blob, checksums.LayerOptions{
+		Size:   d.Size,
+		Limits: checksums.Limits{Unpacked: s.options.Limits.LayerSize, Entries: s.options.Limits.LayerEntries},
+		Spill:  s.cache.TempFile,
+		Progress: func(n int64) {
+			done += n
+			s.options.progress(Event{What: what, Done: done, Total: d.Size})
+		},
+	})
+}

@@ -1,0 +1,130 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/imageverify/verify/internal/image"
+)
+
+// Verify opens the references and verifies each of their images. The error is
+// an error of use (a *RunError where a single reference could not be opened);
+// whatever is wrong with an image is a finding in the report.
+func Verify(ctx context.Context, references []string, o Options) (*Report, error) {
+	s, err := newSession(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	r := s.report(references)
+	for _, ref := range references {
+		images, err := s.reference(ctx, ref)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		r.Images = append(r.Images, images...)
+		if err != nil {
+			r.Errors = append(r.Errors, *runError(ref, err))
+		}
+	}
+	if len(references) == 1 && len(r.Errors) == 1 {
+		return nil, &r.Errors[0]
+	}
+	r.Verdict = judgeRun(r.Images, len(r.Errors))
+	r.Timings = s.timings()
+	return r, nil
+}
+
+// reference verifies every image that a reference means.
+func (s *session) reference(ctx context.Context, ref string) ([]Image, error) {
+	set, err := s.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
+	images := make([]Image, len(set.Images))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.parallel)
+	for i, img := range set.Images {
+		g.Go(func() error {
+			var err error
+			images[i], err = s.image(gctx, set, img)
+			return err
+		})
+	}
+	return images, g.Wait()
+}
+
+// image takes one image through the stages, from the config to the verdict.
+func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (Image, error) {
+	f := &facts{set: set, img: img}
+	need := needsOf(s.options.Requirements)
+	s.readConfig(ctx, f, need)
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.readLayers(gctx, f, need) })
+	// The files of the origin are read after the trace as well, so they live
+	// with the image's context, not the group's.
+	g.Go(func() error { return s.traceOrigin(ctx, f, need) })
+	if err := g.Wait(); err != nil {
+		return Image{}, err
+	}
+
+	s.checkReachable(ctx, f, need)
+	s.checkSums(ctx, f, need)
+	s.compareContent(ctx, f, need)
+	if ctx.Err() != nil {
+		return Image{}, context.Cause(ctx)
+	}
+	return judgeImage(f, s.options.Requirements), nil
+}
+
+// judgeImage turns the facts into the image's part of the report.
+func judgeImage(f *facts, r Requirements) Image {
+	out := Image{Reference: f.set.Reference.Given, Findings: findAll(f, r), Origin: originOf(f)}
+	digest := f.img.Descriptor.Digest.String()
+	out.Digest = &digest
+	if m := f.img.Manifest().Parsed; m != nil {
+		out.ImageID = m.Config.Digest.String()
+	}
+	if p := f.img.Platform(); p.OS != "" {
+		text := p.String()
+		out.Platform = &text
+	}
+	if cfg := f.configFile(); cfg != nil && !cfg.Created.IsZero() {
+		created := cfg.Created.UTC()
+		out.Created = &created
+	}
+	out.Verdict = Judge(out.Findings)
+	return out
+}
+
+// runError states why a reference could not be opened.
+func runError(ref string, err error) *RunError {
+	if e, ok := errors.AsType[*RunError](err); ok {
+		return e
+	}
+	e := &RunError{Code: openCode(err), Message: err.Error(), Input: ref, err: err}
+	if !strings.Contains(e.Message, ref) {
+		e.Message = ref + ": " + e.Message
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		e.Hint = hinted.Hint()
+	}
+	return e
+}
+
+// timeStage notes how long a stage took, over all images.
+func (s *session) timeStage(name string) func() {
+	start := time.Now()
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stages[name] += Duration(time.Since(start))
+	}
+}
