@@ -1,0 +1,178 @@
+package output
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/imageverify/verify"
+)
+
+// Advice that several reasons share.
+const (
+	takeFresh      = "do not use this copy: pull the image again from its registry and compare"
+	askPublisher   = "do not use the image until its publisher explains why it is not what the source makes"
+	compareHistory = "lay the Dockerfile beside the image's history: -v shows every directive that does not fit"
+	askWhichOrigin = "ask the publisher which origin is right: not all of the claims can be true"
+	treatAsForged  = "no builder leaves this in a layer: treat the image as tampered with"
+	askDistributor = "do not use the rootfs: compare it with what its distributor publishes"
+	giveRepository = "give a complete copy of the repository: --git-mirror {repository}=PATH"
+	giveLibrary    = "give a clone of the official-images library: --library PATH"
+	letStand       = "a rebuild would prove it; to let it stand unproved: --accept {reason}"
+	giveName       = "say under which name and tag to trace the image: --as NAME:TAG"
+	nameOrigin     = "ask the publisher to name the build definition in the image: the annotation org.opencontainers.image.source as REPOSITORY.git#COMMIT:DIRECTORY"
+)
+
+// advice says what to do about a reason. {pin}, {newer}, {reason} and
+// {repository} stand for the finding's and the image's own.
+var advice = map[string]string{
+	"base-unverified":     "verify the base image by itself; to let it stand here: --accept base-unverified",
+	"blob-absent":         "verify a copy that holds every blob, or the image in its registry",
+	"builder-unsupported": "nothing to do here: images that are not built from a Dockerfile cannot be traced further",
+	"claim-not-proved":    giveRepository,
+	"comment-differs":     compareHistory,
+	"commit-younger":      "the image is older than what the library names for it: give the tag it was pulled by with --as NAME:TAG, or a newer library with --library PATH",
+	"commit-differs":      askWhichOrigin,
+	"commit-unreachable":  "ask the repository's owners whether the commit is theirs: a fork's commit looks the same",
+	"content-differs":     askPublisher,
+	"device-differs":      askPublisher,
+	"diff-id-mismatch":    takeFresh,
+	"digest-mismatch":     takeFresh,
+	"directory-differs":   askWhichOrigin,
+	"dockerfile-invalid":  "look at the Dockerfile at that commit: no builder can have read it",
+	"duplicate-path":      treatAsForged,
+	"empty-layer-differs": compareHistory,
+	"entry-missing":       compareHistory,
+	"entry-unexplained":   compareHistory,
+	"file-added":          askPublisher,
+	"file-missing":        askPublisher,
+	"files-elsewhere":     letStand,
+	"foreign-layer":       "layers at foreign URLs are never fetched: verify a copy that holds them",
+	"format-differs":      treatAsForged,
+	"hash-differs":        askPublisher,
+	"hash-missing":        compareHistory,
+	"layer-count":         takeFresh,
+	"library-absent":      giveLibrary,
+	"library-unavailable": giveLibrary,
+	"link-differs":        askPublisher,
+	"list-absent":         "ask the distributor for a checksum list of the rootfs",
+	"list-invalid":        "ask the distributor for a checksum list that can be read",
+	"malformed":           takeFresh,
+	"mode-differs":        askPublisher,
+	"mutable-tag":         "pin it: {pin}",
+	"name-unknown":        giveName,
+	"no-claim":            nameOrigin,
+	"no-network":          "run again when the network answers, or give local copies: --git-mirror {repository}=PATH, --library PATH",
+	"no-origin":           nameOrigin,
+	"not-built-in":        "this program was built without that check: use the verify command",
+	"not-followed":        "only the image names the repository; to read it, give a copy: --git-mirror {repository}=PATH",
+	"not-in-library":      "if it is an official image under another name, say so with --as NAME:TAG; else ask its publisher to name the build definition in the image",
+	"not-listed":          askDistributor,
+	"nothing-matched":     compareHistory,
+	"object-format":       "nothing to do here: repositories with SHA-256 names cannot be read yet",
+	"object-mismatch":     "read the repository from another copy: this one holds false objects",
+	"offline":             "run again without --offline, or give local copies: --git-mirror {repository}=PATH, --library PATH",
+	"other-repository":    "fine where one repository holds the program and the other the Dockerfile; else ask the publisher",
+	"over-limit":          "where so large a layer is meant: --max-layer-size BYTES",
+	"owner-differs":       askPublisher,
+	"platform-mismatch":   "ask the publisher: the index promises another platform than the image is for",
+	"repository-differs":  askWhichOrigin,
+	"run-unproved":        "a rebuild would prove what RUN made; to let it stand unproved: --accept run-unproved",
+	"size-mismatch":       takeFresh,
+	"source-absent":       giveRepository,
+	"source-unreachable":  giveRepository,
+	"sum-differs":         askDistributor,
+	"superseded":          "pull the tag again, or rebuild from the entry in force: {newer}",
+	"tag-ended":           "move to a tag that the library still builds",
+	"tag-not-in-library":  giveName,
+	"text-differs":        compareHistory,
+	"time-differs":        askPublisher,
+	"trailing-data":       treatAsForged,
+	"truncated":           takeFresh,
+	"two-sums":            askDistributor,
+	"type-differs":        askPublisher,
+	"unsafe-path":         treatAsForged,
+	"xattr-differs":       askPublisher,
+}
+
+// adviceFor gives the advice for a reason; "" where there is none.
+func adviceFor(reason string) string {
+	if strings.HasPrefix(reason, "needs-") {
+		return letStand
+	}
+	return advice[reason]
+}
+
+// nextSteps says what to do about everything that does not pass and was not
+// accepted, over all images: worst first, each thing once.
+func nextSteps(r *verify.Report) []string {
+	var steps []step
+	for i := range r.Images {
+		img := &r.Images[i]
+		for j := range img.Findings {
+			steps = append(steps, stepsFor(&img.Findings[j], img)...)
+		}
+	}
+	slices.SortStableFunc(steps, func(a, b step) int { return int(b.status) - int(a.status) })
+	var out []string
+	seen := map[string]bool{}
+	for _, s := range steps {
+		if !seen[s.text] {
+			seen[s.text] = true
+			out = append(out, s.text)
+		}
+	}
+	return out
+}
+
+type step struct {
+	status verify.Status
+	text   string
+}
+
+// stepsFor gives a step for the finding's reason and one for each of its parts'.
+func stepsFor(f *verify.Finding, img *verify.Image) []step {
+	if f.Status == verify.Pass || f.Accepted {
+		return nil
+	}
+	var steps []step
+	add := func(s verify.Status, reason string) {
+		if text := adviceFor(reason); s != verify.Pass && text != "" {
+			steps = append(steps, step{s, expand(text, reason, f, img)})
+		}
+	}
+	add(f.Status, f.Reason)
+	if f.Details != nil {
+		for _, p := range f.Details.Parts {
+			add(p.Status, p.Reason)
+		}
+	}
+	return steps
+}
+
+// expand fills in the names that advice leaves open, made safe; where one is not
+// known a word that says what belongs there.
+func expand(text, reason string, f *verify.Finding, img *verify.Image) string {
+	pin, newer, repository := "", "", ""
+	if f.Details != nil {
+		pin = f.Details.Pin
+		if f.Details.Newer != nil {
+			newer = place(f.Details.Newer)
+		}
+	}
+	if img.Origin != nil && img.Origin.Repository != nil {
+		repository = *img.Origin.Repository
+	}
+	return strings.NewReplacer(
+		"{pin}", known(pin, "NAME@DIGEST"),
+		"{newer}", known(newer, "-v names it"),
+		"{repository}", known(repository, "URL"),
+		"{reason}", known(reason, "REASON"),
+	).Replace(text)
+}
+
+func known(value, placeholder string) string {
+	if value == "" {
+		return placeholder
+	}
+	return SafeText(value)
+}
