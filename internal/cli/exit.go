@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/imageverify/verify"
+)
+
+// The exit codes. docs/exit-codes.md explains them.
+const (
+	exitVerified   = 0 // every required check passes, or does not apply
+	exitFailed     = 1 // some check fails, required or not
+	exitNotRun     = 2 // could not run
+	exitIncomplete = 3 // nothing fails, but a required check is unknown or warns
+)
+
+// exitCode ends the program with a code after its output has been written.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// codeOf is the exit code for a report: of several images 1 if any failed, else
+// 2 if any could not be opened, else 3, else 0.
+func codeOf(r *verify.Report) int {
+	switch {
+	case r.Verdict == verify.Failed:
+		return exitFailed
+	case len(r.Errors) > 0:
+		return exitNotRun
+	case r.Verdict != verify.Verified:
+		return exitIncomplete
+	}
+	return exitVerified
+}

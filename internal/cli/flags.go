@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/spf13/cobra"
+
+	"github.com/imageverify/verify"
+)
+
+// flags are the values of the flags that all commands share.
+type flags struct {
+	platform     string
+	allPlatforms bool
+	as           string
+	library      string
+	gitMirrors   []string
+	registries   []string
+	insecure     []string
+	offline      bool
+	cacheDir     string
+	noCache      bool
+	timeout      time.Duration
+	layerSize    int64
+	only         []string
+	skip         []string
+	require      []string
+	accept       []string
+	output       []string
+	quiet        bool
+	verbose      bool
+	color        string
+}
+
+func (f *flags) add(cmd *cobra.Command) {
+	set := cmd.Flags()
+	set.SortFlags = false
+	set.StringVar(&f.platform, "platform", "", "verify the image for `OS/ARCH[/VARIANT]` (default: this machine's)")
+	set.BoolVar(&f.allPlatforms, "all-platforms", false, "verify every image of an index")
+	set.StringVar(&f.as, "as", "", "trace the image under the name `REF`")
+	set.StringVar(&f.library, "library", "", "official-images library: `PATH|URL` (default: "+verify.DefaultLibrary+")")
+	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
+	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
+	set.StringArrayVar(&f.insecure, "insecure-registry", nil, "speak to the registry `HOST` without verified TLS")
+	set.BoolVar(&f.offline, "offline", false, "open no connection")
+	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
+	set.BoolVar(&f.noCache, "no-cache", false, "neither read nor write the cache")
+	set.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this `DURATION` in all")
+	set.Int64Var(&f.layerSize, "max-layer-size", 0, "refuse layers that unpack to more than `BYTES` (default 8 GiB)")
+	set.StringSliceVar(&f.only, "only", nil, "make, and require, only these `CHECKS` (an id, or a prefix up to a dot)")
+	set.StringSliceVar(&f.skip, "skip", nil, "do not make these `CHECKS`")
+	set.StringSliceVar(&f.require, "require", nil, "require these `CHECKS` too")
+	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
+	set.StringArrayVarP(&f.output, "output", "o", nil, "write the report as `text|json|FORMAT=FILE` (repeatable)")
+
+	shared := cmd.PersistentFlags()
+	shared.SortFlags = false
+	shared.BoolVarP(&f.quiet, "quiet", "q", false, "one line an image, and no progress")
+	shared.BoolVarP(&f.verbose, "verbose", "v", false, "more detail, and the steps on stderr")
+	shared.StringVar(&f.color, "color", "auto", "colour the text: `auto|always|never`")
+}
+
+// options are the flags as the product's options.
+func (a *app) options() (verify.Options, error) {
+	f := a.flags
+	o := verify.Options{
+		Platform: f.platform, AllPlatforms: f.allPlatforms, As: f.as, Library: f.library,
+		InsecureRegistries: f.insecure, Offline: f.offline, Keychain: authn.DefaultKeychain,
+		Limits:       verify.Limits{LayerSize: f.layerSize},
+		Requirements: verify.Requirements{Only: f.only, Skip: f.skip, Require: f.require, Accept: f.accept},
+		Version:      version(),
+	}
+	if f.platform != "" && f.allPlatforms {
+		return o, fmt.Errorf("--platform and --all-platforms exclude each other")
+	}
+	if f.quiet && f.verbose {
+		return o, fmt.Errorf("--quiet and --verbose exclude each other")
+	}
+	if f.timeout <= 0 {
+		return o, fmt.Errorf("--timeout %s: must be more than nothing", f.timeout)
+	}
+	var err error
+	if o.GitMirrors, err = pairs("--git-mirror", "URL=PATH", f.gitMirrors); err != nil {
+		return o, err
+	}
+	if o.RegistryMirrors, err = pairs("--registry-mirror", "HOST=HOST:PORT", f.registries); err != nil {
+		return o, err
+	}
+	if !f.noCache {
+		if o.Cache, err = a.cacheDir(); err != nil {
+			return o, err
+		}
+	}
+	if f.verbose {
+		o.Log = slog.New(slog.NewTextHandler(a.env.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return o, nil
+}
+
+// pairs reads KEY=VALUE flags; the value is what follows the last "=".
+func pairs(flag, form string, values []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, v := range values {
+		i := strings.LastIndex(v, "=")
+		if i <= 0 || i == len(v)-1 {
+			return nil, fmt.Errorf("%s %q: want %s", flag, v, form)
+		}
+		if _, twice := out[v[:i]]; twice {
+			return nil, fmt.Errorf("%s: %s is given twice", flag, v[:i])
+		}
+		out[v[:i]] = v[i+1:]
+	}
+	return out, nil
+}
+
+// cacheDir is where the cache lies.
+func (a *app) cacheDir() (string, error) {
+	if a.flags.cacheDir != "" {
+		return a.flags.cacheDir, nil
+	}
+	if dir := a.env.Getenv("VERIFY_CACHE_DIR"); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory: %w (name one with --cache-dir, or use --no-cache)", err)
+	}
+	return filepath.Join(dir, "verify"), nil
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/imageverify/verify"
+	"github.com/imageverify/verify/internal/output"
+)
+
+// verify is the main command.
+func (a *app) verify(cmd *cobra.Command, args []string) error {
+	outputs, err := a.outputs()
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return fmt.Errorf("which image? for example: verify alpine:3.20.3")
+	}
+	o, err := a.options()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), a.flags.timeout)
+	defer cancel()
+	p := a.progress()
+	o.Progress = p.event
+	r, err := verify.Verify(ctx, args, o)
+	p.stop()
+	if err != nil {
+		return err
+	}
+	if err := a.write(outputs, r); err != nil {
+		return err
+	}
+	if code := codeOf(r); code != exitVerified {
+		return exitCode(code)
+	}
+	return nil
+}
+
+// target is one place that a report is written to.
+type target struct {
+	format output.Format
+	file   string // "" is stdout
+}
+
+// outputs reads the --output flags.
+func (a *app) outputs() ([]target, error) {
+	if !slices.Contains([]string{"auto", "always", "never"}, a.flags.color) {
+		return nil, fmt.Errorf("--color %q: want auto, always or never", a.flags.color)
+	}
+	var out []target
+	stdout := 0
+	for _, v := range a.flags.output {
+		format, file, named := strings.Cut(v, "=")
+		if !slices.Contains(output.Formats(), format) {
+			return nil, fmt.Errorf("--output %q: the formats are %s", v, strings.Join(output.Formats(), ", "))
+		}
+		if named && file == "" {
+			return nil, fmt.Errorf("--output %q: no file is named", v)
+		}
+		if file == "" {
+			stdout++
+			a.json = format == string(output.JSON) && stdout == 1
+		}
+		out = append(out, target{output.Format(format), file})
+	}
+	if stdout > 1 {
+		return nil, fmt.Errorf("--output: only one format goes to stdout; name a file for the others (json=FILE)")
+	}
+	if len(out) == 0 {
+		out = []target{{format: output.Text}}
+	}
+	return out, nil
+}
+
+// write puts the report where it was asked for; files first, so that what
+// stdout shows last stands at the end of a terminal.
+func (a *app) write(targets []target, r *verify.Report) error {
+	for _, t := range targets {
+		if t.file == "" {
+			continue
+		}
+		if err := writeFile(t.file, func(w io.Writer) error { return output.Write(w, t.format, r, a.style(false)) }); err != nil {
+			return &verify.RunError{Code: "output", Message: fmt.Sprintf("output %s: %v", t.file, err), Input: t.file}
+		}
+	}
+	for _, t := range targets {
+		if t.file != "" {
+			continue
+		}
+		if err := output.Write(a.env.Stdout, t.format, r, a.style(a.env.StdoutTerminal)); err != nil {
+			a.json = false
+			return &verify.RunError{Code: "output", Message: fmt.Sprintf("standard output: %v", err)}
+		}
+	}
+	return nil
+}
+
+// writeFile writes a file aside and renames it into place, so that a report is
+// there whole or not at all.
+func writeFile(name string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := write(f); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the program's version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(a.env.Stdout, "verify", version())
+			return err
+		},
+	}
+}
+
+// version is the module's version as the build recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return info.Main.Version
+}
