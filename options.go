@@ -56,8 +56,6 @@ type Options struct {
 
 	// Version is the program's version, for the report.
 	Version string
-	// Now is the time now; nil is time.Now.
-	Now func() time.Time
 	// Progress is told what is being done; nil tells nobody. It is called from
 	// several goroutines.
 	Progress func(Event)
@@ -82,13 +80,6 @@ type Event struct {
 	// not known. Finished says that the step has ended.
 	Done, Total int64
 	Finished    bool
-}
-
-func (o Options) now() time.Time {
-	if o.Now == nil {
-		return time.Now()
-	}
-	return o.Now()
 }
 
 func (o Options) progress(e Event) {

@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -29,6 +30,9 @@ type ContentHash struct {
 	// Err says why it could not be computed.
 	Err error
 }
+
+// errElsewhere is for files that are not the context's.
+var errElsewhere = errors.New("the files come from another stage, a URL or the Dockerfile itself")
 
 // read opens the candidate's repository, reads its Dockerfile at the commit and
 // matches it to the image.
@@ -90,7 +94,7 @@ func (a *Attempt) hashContents(ctx context.Context) error {
 		d := a.Build.Directives[row.Directive]
 		h := ContentHash{Row: i, Line: d.Line, Want: row.Hash}
 		if d.Copy == nil || d.Copy.From != "" || len(d.Copy.Inline) > 0 {
-			h.Err = fmt.Errorf("Dockerfile:%d: the files come from elsewhere than the context", d.Line)
+			h.Err = errElsewhere
 			a.Contents = append(a.Contents, h)
 			continue
 		}

@@ -200,7 +200,9 @@ func (s *state) setEnv(key, value string) {
 func (s *state) declare(key string, value *string) {
 	s.args = append(s.args, argument{key, value})
 	if value == nil {
-		s.value[key] = s.value[key] // declared; an earlier value stays in force
+		if _, known := s.value[key]; !known {
+			s.value[key] = nil // declared; an earlier value would stay in force
+		}
 		return
 	}
 	s.value[key] = value
