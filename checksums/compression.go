@@ -10,7 +10,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // Compression is how a blob is compressed, found by its first bytes.
@@ -117,8 +116,7 @@ func openZstd(br *bufio.Reader, res reserve) (io.ReadCloser, error) {
 }
 
 func openXZ(br *bufio.Reader, res reserve) (io.ReadCloser, error) {
-	// The smallest dictionary: a block's own header enlarges it as needed.
-	d, err := xz.ReaderConfig{DictCap: 1 << 12}.NewReader(newXZGuard(br, res))
+	d, err := newXZReader(br, res)
 	if err != nil {
 		return nil, err
 	}

@@ -131,37 +131,59 @@ func goTool(b *testing.B, args ...string) {
 	}
 }
 
-// pushLarge makes the image, always the same one, and serves it from memory.
+// pushLarge makes the image, always the same one, and serves it from disk: a
+// large test process would count as its children's memory.
 func pushLarge(b *testing.B) string {
 	b.Helper()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	blobs := registry.WithBlobHandler(registry.NewDiskBlobHandler(b.TempDir()))
+	server := httptest.NewServer(registry.New(blobs, registry.Logger(log.New(io.Discard, "", 0))))
 	b.Cleanup(server.Close)
 	ref := strings.TrimPrefix(server.URL, "http://") + "/large"
 	manifest := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
 	config := v1.ConfigFile{OS: "linux", Architecture: "amd64", RootFS: v1.RootFS{Type: "layers"}}
 	for i := range largeLayers {
-		blob, diffID := largeLayer(b, int64(i))
-		manifest.Layers = append(manifest.Layers, putBlob(b, server.URL, types.OCILayer, blob))
+		blob, desc, diffID := largeLayer(b, int64(i))
+		put(b, "POST", server.URL+"/v2/large/blobs/uploads/?digest="+desc.Digest.String(), "application/octet-stream", blob)
+		manifest.Layers = append(manifest.Layers, desc)
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, diffID)
 		config.History = append(config.History, v1.History{CreatedBy: fmt.Sprintf("layer %d", i)})
 	}
-	manifest.Config = putBlob(b, server.URL, types.OCIConfigJSON, marshal(b, config))
-	put(b, "PUT", server.URL+"/v2/large/manifests/latest", string(types.OCIManifestSchema1), marshal(b, manifest))
+	data := marshal(b, config)
+	manifest.Config = v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: sumOf(sha256.Sum256(data)), Size: int64(len(data))}
+	put(b, "POST", server.URL+"/v2/large/blobs/uploads/?digest="+manifest.Config.Digest.String(), "application/octet-stream", bytes.NewReader(data))
+	put(b, "PUT", server.URL+"/v2/large/manifests/latest", string(types.OCIManifestSchema1), bytes.NewReader(marshal(b, manifest)))
 	return ref
 }
 
-func largeLayer(b *testing.B, seed int64) ([]byte, v1.Hash) {
+// largeLayer writes one gzip-compressed layer to a file, which is returned at
+// its start.
+func largeLayer(b *testing.B, seed int64) (*os.File, v1.Descriptor, v1.Hash) {
 	b.Helper()
-	var blob bytes.Buffer
-	h := sha256.New()
-	z := gzip.NewWriter(&blob)
-	if err := checksumstest.Layer(io.MultiWriter(z, h), seed, largeEntries, largeBytes); err != nil {
+	f, err := os.CreateTemp(b.TempDir(), "layer")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { f.Close() })
+	digest, diffID := sha256.New(), sha256.New()
+	z := gzip.NewWriter(io.MultiWriter(f, digest))
+	if err := checksumstest.Layer(io.MultiWriter(z, diffID), seed, largeEntries, largeBytes); err != nil {
 		b.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
 		b.Fatal(err)
 	}
-	return blob.Bytes(), v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", h.Sum(nil))}
+	size, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		b.Fatal(err)
+	}
+	return f, v1.Descriptor{MediaType: types.OCILayer, Digest: sumOf([32]byte(digest.Sum(nil))), Size: size}, sumOf([32]byte(diffID.Sum(nil)))
+}
+
+func sumOf(sum [32]byte) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", sum)}
 }
 
 func marshal(b *testing.B, v any) []byte {
@@ -173,16 +195,9 @@ func marshal(b *testing.B, v any) []byte {
 	return data
 }
 
-func putBlob(b *testing.B, url string, mediaType types.MediaType, data []byte) v1.Descriptor {
+func put(b *testing.B, method, url, mediaType string, body io.Reader) {
 	b.Helper()
-	digest := v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", sha256.Sum256(data))}
-	put(b, "POST", url+"/v2/large/blobs/uploads/?digest="+digest.String(), "application/octet-stream", data)
-	return v1.Descriptor{MediaType: mediaType, Digest: digest, Size: int64(len(data))}
-}
-
-func put(b *testing.B, method, url, mediaType string, data []byte) {
-	b.Helper()
-	req, err := http.NewRequest(method, url, bytes.NewReader(data))
+	req, err := http.NewRequest(method, url, body)
 	if err != nil {
 		b.Fatal(err)
 	}
