@@ -65,7 +65,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	s.layers = checksums.NewLayerCache(s.cache)
 	s.transport = newTransport(o)
 	s.opener = source.NewOpener(source.Options{
-		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: s.cache.Folder,
+		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: func(kind, key string) (string, func() error, error) { return s.cache.FolderContext(ctx, kind, key) },
 		Progress: func(what string, n, total int64) { o.progress(Event{What: what, Done: n, Total: total}) },
 		Log:      o.Log,
 	})
@@ -192,8 +192,8 @@ func (s *session) close() {
 	for _, r := range s.reads {
 		r.close()
 	}
-	if err := s.opener.Close(); err != nil && s.options.Log != nil {
-		s.options.Log.Warn("repositories not closed", "error", err)
+	if err := errors.Join(s.opener.Close(), s.cache.Close()); err != nil && s.options.Log != nil {
+		s.options.Log.Warn("not closed", "error", err)
 	}
 }
 

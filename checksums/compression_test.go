@@ -229,26 +229,44 @@ func TestWindowsOfTheLimitAreAccepted(t *testing.T) {
 	}
 }
 
-func TestXZBlocksAndDictionariesAreBoundedInSum(t *testing.T) {
-	br := bufio.NewReader(bytes.NewReader(xzAsking(30)))
-	g := newXZGuard(br, func(int64) error { return nil })
-	g.total = maxXZTotal - MaxWindow
-	if _, err := io.ReadAll(g); err == nil || errors.As(err, new(*LimitError)) {
-		t.Errorf("dictionaries up to the sum: %v, want only what follows to be wrong", err)
+func TestXZDictionariesAreBoundedInSum(t *testing.T) {
+	x := &xzReader{res: func(int64) error { return nil }, total: maxXZTotal - MaxWindow - 1}
+	if err := x.allow(MaxWindow); err != nil {
+		t.Errorf("one byte below the sum: %v", err)
 	}
-	for name, set := range map[string]func(*xzGuard){
-		"xz blocks":                func(g *xzGuard) { g.blocks = maxXZBlocks },
-		"bytes of xz dictionaries": func(g *xzGuard) { g.total = maxXZTotal - MaxWindow + 1 },
-	} {
-		g := newXZGuard(bufio.NewReader(bytes.NewReader(xzAsking(30))), func(int64) error { return nil })
-		if err := g.stream(); err != nil {
-			t.Fatal(err)
-		}
-		set(g)
-		var limit *LimitError
-		if err := g.block(); !errors.As(err, &limit) || limit.What != name {
-			t.Errorf("%s: got %v", name, err)
-		}
+	if err := x.allow(1); err != nil {
+		t.Errorf("the sum: %v", err)
+	}
+	var limit *LimitError
+	if err := x.allow(1); !errors.As(err, &limit) || *limit != (LimitError{"bytes of xz dictionaries", maxXZTotal}) {
+		t.Errorf("one byte above the sum: %v", err)
+	}
+}
+
+// A chunk may declare more bytes than it takes to decode it: what is behind
+// those must not be taken for framing by one reader and for data by another.
+func TestAnXZBlockHiddenInAChunkIsRefusedToo(t *testing.T) {
+	stream := xzOf(t, xz.WriterConfig{NoCheckSum: true}, bytes.Repeat([]byte("a"), 1000))
+	at := 12 + (int(stream[12])+1)*4 // the first chunk
+	if stream[at] < 0x80 {
+		t.Fatal("the first chunk is not compressed")
+	}
+	size := int(binary.BigEndian.Uint16(stream[at+3:])) + 1
+	end := at + 6 + size
+	hidden := append([]byte{0}, make([]byte, -(end+1-at)&3)...) // the block's end as seen by a decoder that stops early
+	hidden = append(hidden, xzAsking(37)[12:]...)
+	evil := append(bytes.Clone(stream[:end]), hidden...)
+	binary.BigEndian.PutUint16(evil[at+3:], uint16(size+len(hidden)-1))
+	evil = append(evil, 0)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err := unpack(evil)
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		t.Error("got through")
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 40<<20 {
+		t.Errorf("allocated %d bytes (%v)", used, err)
 	}
 }
 
@@ -276,8 +294,8 @@ func TestDecodersShareTheirWindows(t *testing.T) {
 	}
 }
 
-// The law: the guards pass a stream on byte for byte, and no input makes them
-// or the decoders behind them panic.
+// The law: no input makes a decoder panic, and what the zstd guard passes on is
+// the stream, byte for byte.
 func FuzzDecompress(f *testing.F) {
 	for _, p := range packedForms(f) {
 		if len(p.bytes) < 4<<10 {
@@ -294,15 +312,10 @@ func FuzzDecompress(f *testing.F) {
 		}
 		io.Copy(io.Discard, io.LimitReader(rc, 1<<20))
 		rc.Close()
-		guards := map[Compression]func(*bufio.Reader, reserve) io.Reader{
-			XZ:   func(br *bufio.Reader, r reserve) io.Reader { return newXZGuard(br, r) },
-			Zstd: func(br *bufio.Reader, r reserve) io.Reader { return newZstdGuard(br, r) },
-		}
-		guard := guards[kind]
-		if guard == nil {
+		if kind != Zstd {
 			return
 		}
-		got, err := io.ReadAll(guard(bufio.NewReader(bytes.NewReader(b)), func(int64) error { return nil }))
+		got, err := io.ReadAll(newZstdGuard(bufio.NewReader(bytes.NewReader(b)), func(int64) error { return nil }))
 		if !bytes.HasPrefix(b, got) || err == nil && len(got) != len(b) {
 			t.Errorf("guard passed on %x of %x, %v", got, b, err)
 		}

@@ -3,16 +3,13 @@ package checksums
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
 	"io"
-	"math"
-
-	"github.com/ulikunitz/xz/lzma"
 )
 
 // maxXZTotal bounds the sum of the dictionaries of all blocks: each is
@@ -125,7 +122,7 @@ func (x *xzReader) tail() error {
 	x.in.sum.Write(zeros[:1]) // the indicator
 	start := x.in.n - 1
 	if n, err := binary.ReadUvarint(&x.in); err != nil || n != x.blocks {
-		return orElse(err, errXZ)
+		return cmp.Or(err, errXZ)
 	}
 	listed := sha256.New()
 	for range x.blocks {
@@ -169,209 +166,3 @@ func (x *xzReader) footer(index int64) error {
 func addRecord(h hash.Hash, unpadded, size uint64) {
 	h.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, unpadded), size))
 }
-
-// xzBlock reads the content of one block.
-type xzBlock struct {
-	lzma  *lzma.Reader2
-	check hash.Hash
-	n     int64  // bytes of content so far
-	start int64  // where the block begins
-	body  int64  // where its data begins
-	size  uint64 // declared bytes of content
-	data  uint64 // declared bytes of data
-}
-
-// undeclared stands for a size that a block's header does not have.
-const undeclared = math.MaxUint64
-
-// declared reads a size, if it is there.
-func declared(r io.ByteReader, present bool) (uint64, error) {
-	if !present {
-		return undeclared, nil
-	}
-	n, err := binary.ReadUvarint(r)
-	if err != nil || n > math.MaxInt64 {
-		return 0, errXZ
-	}
-	return n, nil
-}
-
-func (b *xzBlock) Read(p []byte) (int, error) {
-	n, err := b.lzma.Read(p)
-	b.check.Write(p[:n])
-	if b.n += int64(n); uint64(b.n) > b.size {
-		return n, errXZ
-	}
-	if err == io.EOF && !b.lzma.EOS() {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-// openBlock reads a block's header, whose first byte is given, and makes the
-// decoder, once its dictionary is found to be within bounds.
-func (x *xzReader) openBlock(first byte) error {
-	start := x.in.n - 1
-	rest, err := x.in.take(int(first)*4 + 3)
-	if err != nil {
-		return err
-	}
-	b := append([]byte{first}, rest...)
-	fields, sum := b[:len(b)-4], b[len(b)-4:]
-	if !sumIs(fields, sum) {
-		return errXZ
-	}
-	block := &xzBlock{check: newXZCheck(x.flags), start: start, body: x.in.n}
-	dict, err := block.parse(fields[1:])
-	if err != nil {
-		return err
-	}
-	if err := x.allow(dict); err != nil {
-		return err
-	}
-	block.lzma, err = lzma.Reader2Config{DictCap: int(dict)}.NewReader2(&x.in)
-	x.block = block
-	return err
-}
-
-// parse reads the fields of a block's header and returns how large the
-// dictionary must be.
-func (b *xzBlock) parse(fields []byte) (dict int64, err error) {
-	flags := fields[0]
-	if flags&0x3c != 0 {
-		return 0, errXZ
-	}
-	if flags&3 != 0 {
-		return 0, errXZFilter
-	}
-	r := bytes.NewReader(fields[1:])
-	if b.data, err = declared(r, flags&0x40 != 0); err != nil {
-		return 0, err
-	}
-	if b.size, err = declared(r, flags&0x80 != 0); err != nil {
-		return 0, err
-	}
-	var filter [3]byte
-	if _, err := io.ReadFull(r, filter[:]); err != nil || filter[0] != 0x21 || filter[1] != 1 {
-		return 0, errXZFilter
-	}
-	return lzma.DecodeDictCap(filter[2])
-}
-
-// allow asks for a dictionary of n bytes.
-func (x *xzReader) allow(n int64) error {
-	if n > MaxWindow {
-		return &LimitError{What: "bytes of xz dictionary", Limit: MaxWindow}
-	}
-	if x.total += n; x.total > maxXZTotal {
-		return &LimitError{What: "bytes of xz dictionaries", Limit: maxXZTotal}
-	}
-	return x.res(n)
-}
-
-// endBlock checks a block that was read to its end.
-func (x *xzReader) endBlock() error {
-	b := x.block
-	x.block = nil
-	data := x.in.n - b.body
-	if b.size != undeclared && uint64(b.n) != b.size || b.data != undeclared && uint64(data) != b.data {
-		return errXZ
-	}
-	if err := x.in.padding(data); err != nil {
-		return unexpected(err)
-	}
-	stored, err := x.in.take(b.check.Size())
-	if err != nil {
-		return unexpected(err)
-	}
-	if !bytes.Equal(stored, b.check.Sum(nil)) {
-		return errXZCheck
-	}
-	addRecord(x.records, uint64(b.body-b.start+data)+uint64(b.check.Size()), uint64(b.n))
-	x.blocks++
-	return nil
-}
-
-// counter is what an xz stream is read through.
-type counter struct {
-	br  *bufio.Reader
-	n   int64
-	sum hash.Hash32 // of what is read, where not nil
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.br.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
-func (c *counter) ReadByte() (byte, error) {
-	b, err := c.take(1)
-	if err != nil {
-		return 0, err
-	}
-	return b[0], nil
-}
-
-// take returns the next n bytes.
-func (c *counter) take(n int) ([]byte, error) {
-	b := make([]byte, n)
-	got, err := io.ReadFull(c.br, b)
-	c.n += int64(got)
-	if c.sum != nil {
-		c.sum.Write(b[:got])
-	}
-	return b, err
-}
-
-// padding reads the zeros that make n bytes a multiple of four.
-func (c *counter) padding(n int64) error {
-	b, err := c.take(int(-n & 3))
-	if err == nil && !allZero(b) {
-		err = errXZ
-	}
-	return err
-}
-
-func sumIs(b, sum []byte) bool { return crc32.ChecksumIEEE(b) == binary.LittleEndian.Uint32(sum) }
-
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
-}
-
-// newXZCheck returns the check of that kind, nil for one that is not known.
-// Its Sum is in the order in which the file has it.
-func newXZCheck(kind byte) hash.Hash {
-	switch kind {
-	case 0:
-		return noCheck{sha256.New()}
-	case 1:
-		return littleEndian{crc32.NewIEEE()}
-	case 4:
-		return littleEndian{crc64.New(crc64.MakeTable(crc64.ECMA))}
-	case 10:
-		return sha256.New()
-	}
-	return nil
-}
-
-// littleEndian is a hash whose Sum has the last byte first.
-type littleEndian struct{ hash.Hash }
-
-func (l littleEndian) Sum(b []byte) []byte {
-	sum := l.Hash.Sum(nil)
-	for i := range sum {
-		b = append(b, sum[len(sum)-1-i])
-	}
-	return b
-}
-
-// noCheck is the check of a stream that has none.
-type noCheck struct{ hash.Hash }
-
-func (noCheck) Write(p []byte) (int, error) { return len(p), nil }
-func (noCheck) Size() int                   { return 0 }
-func (noCheck) Sum(b []byte) []byte         { return b }

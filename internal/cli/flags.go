@@ -48,7 +48,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
 	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
 	set.StringArrayVar(&f.insecure, "insecure-registry", nil, "speak to the registry `HOST` without verified TLS")
-	set.BoolVar(&f.offline, "offline", false, "open no connection")
+	set.BoolVar(&f.offline, "offline", false, "open no connection, but to a registry mirror on this machine")
 	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
 	set.BoolVar(&f.noCache, "no-cache", false, "neither read nor write the cache")
 	set.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this `DURATION` in all")

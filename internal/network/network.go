@@ -32,7 +32,9 @@ const DefaultIdleTimeout = 30 * time.Second
 // an address, with a port ("registry.example:5000", "[::1]:5000") or without,
 // which then means every port.
 type Options struct {
-	// Offline refuses every request with ErrOffline, mirrors included.
+	// Offline refuses every request with ErrOffline, but for one that goes to a
+	// target of Rewrite that is this machine by its name or address: what never
+	// leaves the machine, and was asked for by name, is not the network.
 	Offline bool
 	// IdleTimeout ends a request in which no byte came for so long;
 	// 0 is DefaultIdleTimeout.
@@ -143,10 +145,19 @@ func (t *Transport) admit(req *http.Request) error {
 	if req.URL == nil || req.URL.Host == "" {
 		return errors.New("network: the request names no host")
 	}
-	if t.options.Offline {
+	if t.options.Offline && !t.staysHere(req.URL) {
 		return offlineError(req.URL.Host)
 	}
 	return nil
+}
+
+// staysHere reports whether a request goes to a mirror on this machine.
+func (t *Transport) staysHere(u *url.URL) bool {
+	name, port := u.Hostname(), portOf(u)
+	if target, mirrored := t.rewrite[registryHost(u.Host)]; mirrored {
+		name, port = splitHost(target)
+	}
+	return t.mirrors.has(name, port) && isThisMachine(name)
 }
 
 // send makes one try. The response's Request is req, whatever was sent in its

@@ -17,7 +17,8 @@ func TestOfflineDialsNothing(t *testing.T) {
 	for name, o := range map[string]Options{
 		"by itself":             {},
 		"a host that is listed": {AllowHosts: []string{server.host()}, Insecure: []string{server.host()}},
-		"a mirror":              {Rewrite: map[string]string{server.host(): server.host()}},
+		"a mirror elsewhere":    {Rewrite: map[string]string{server.host(): "192.0.2.1:443"}},
+		"a mirror of another":   {Rewrite: map[string]string{"registry.example": "127.0.0.1:1"}},
 		"another transport":     {Base: base},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +32,19 @@ func TestOfflineDialsNothing(t *testing.T) {
 				t.Errorf("%d sockets, %d requests, %d through Base", tr.Sockets(), server.hits(), based)
 			}
 		})
+	}
+}
+
+func TestOfflineStillAsksAMirrorOnThisMachine(t *testing.T) {
+	server := serve(t, false, say("hello"))
+	tr := newTransport(t, Options{Offline: true, Rewrite: map[string]string{"registry.example": server.host()}})
+	for _, u := range []string{"https://registry.example/v2/", "http://" + server.host() + "/v2/"} {
+		if status, body, err := fetch(tr, u); status != 200 || body != "hello" || err != nil {
+			t.Errorf("%s: %d, %q, %v", u, status, body, err)
+		}
+	}
+	if _, _, err := fetch(tr, "https://other.example/"); !errors.Is(err, ErrOffline) {
+		t.Errorf("another host: %v, want ErrOffline", err)
 	}
 }
 
