@@ -348,6 +348,18 @@ func TestAnEvilBlobBesideACleanCachedDiffIDIsRead(t *testing.T) {
 	checkAttack(t, attack{check: "layer.content", status: Fail, reason: "content-differs"}, img)
 }
 
+func TestALayerInTheCacheIsHeldToTheLimitsOfThisRun(t *testing.T) {
+	o := warmOptions(t)
+	ref := "oci:" + takeSpecimen(t, "alpine-3.20.3", "amd64").write()
+	if img := verifyOne(t, ref, o); img.Verdict != Verified {
+		t.Fatalf("without a limit: %s", describe(img))
+	}
+	for _, limits := range []Limits{{LayerSize: 1_000_000}, {LayerEntries: 100}} {
+		o.Limits = limits
+		checkAttack(t, attack{check: "image.digests", status: Unknown, reason: "over-limit"}, verifyOne(t, ref, o))
+	}
+}
+
 func TestATarballReplacedInGitUnderItsOldNameIsSeen(t *testing.T) {
 	o := warmOptions(t)
 	mirror := filepath.Join(t.TempDir(), "mirror.git")

@@ -35,6 +35,7 @@ type session struct {
 	transport *network.Transport
 	cache     *cache.Dir
 	layers    *checksums.LayerCache
+	windows   *checksums.Windows
 	opener    *source.Opener
 	parallel  int
 	slots     chan struct{}
@@ -62,7 +63,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 		}
 		s.cache = dir
 	}
-	s.layers = checksums.NewLayerCache(s.cache)
+	s.layers, s.windows = checksums.NewLayerCache(s.cache), checksums.NewWindows()
 	s.transport = newTransport(o)
 	s.opener = source.NewOpener(source.Options{
 		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: func(kind, key string) (string, func() error, error) { return s.cache.FolderContext(ctx, kind, key) },

@@ -13,11 +13,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imageverify/verify/checksums"
-	"github.com/imageverify/verify/internal/image"
 )
 
 // errForeign is for a layer that lies outside the registry.
 var errForeign = errors.New("lies at a URL outside the registry, which is never fetched")
+
+// indexMemory is what the indexes of one image's layers may hold in memory
+// together, in bytes; the rest of them lies in temporary files. An index never
+// gets more than its own default, nor less than minIndexMemory.
+const (
+	indexMemory    = 256 << 20
+	minIndexMemory = 1 << 20
+)
 
 // blobKey names a blob by what its descriptor says. Two images of a run that
 // share a blob share its reading; the size is part of the key because it is
@@ -57,7 +64,7 @@ func (s *session) readLayers(ctx context.Context, f *facts, n need) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for _, i := range order {
 		g.Go(func() error {
-			f.layers[i].layer, f.layers[i].err = s.readLayer(gctx, f.img, descriptors[i])
+			f.layers[i].layer, f.layers[i].err = s.readLayer(gctx, f, descriptors[i])
 			return gctx.Err()
 		})
 	}
@@ -66,7 +73,7 @@ func (s *session) readLayers(ctx context.Context, f *facts, n need) error {
 
 // readLayer reads a blob, or takes what an earlier image of the run, or an
 // earlier run, found in it.
-func (s *session) readLayer(ctx context.Context, img *image.Image, d v1.Descriptor) (*checksums.Layer, error) {
+func (s *session) readLayer(ctx context.Context, f *facts, d v1.Descriptor) (*checksums.Layer, error) {
 	if len(d.URLs) > 0 {
 		return nil, errForeign
 	}
@@ -77,12 +84,12 @@ func (s *session) readLayer(ctx context.Context, img *image.Image, d v1.Descript
 		s.reads[blobKey{d.Digest, d.Size}] = read
 	}
 	s.mu.Unlock()
-	read.once.Do(func() { read.layer, read.err = s.readBlob(ctx, img, d) })
+	read.once.Do(func() { read.layer, read.err = s.readBlob(ctx, f, d) })
 	return read.layer, read.err
 }
 
-func (s *session) readBlob(ctx context.Context, img *image.Image, d v1.Descriptor) (*checksums.Layer, error) {
-	if l, ok := s.layers.Lookup(d.Digest, d.Size); ok {
+func (s *session) readBlob(ctx context.Context, f *facts, d v1.Descriptor) (*checksums.Layer, error) {
+	if l := s.knownLayer(d); l != nil {
 		return l, nil
 	}
 	select {
@@ -91,12 +98,12 @@ func (s *session) readBlob(ctx context.Context, img *image.Image, d v1.Descripto
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	blob, err := img.Blob(ctx, d)
+	blob, err := f.img.Blob(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	defer blob.Close()
-	l, err := s.streamLayer(ctx, blob, d)
+	l, err := s.streamLayer(ctx, blob, d, indexMemory/int64(len(f.layers)))
 	if err != nil {
 		return nil, fmt.Errorf("layer %s: %w", d.Digest, err)
 	}
@@ -109,14 +116,43 @@ func (s *session) readBlob(ctx context.Context, img *image.Image, d v1.Descripto
 	return l, nil
 }
 
-func (s *session) streamLayer(ctx context.Context, blob io.Reader, d v1.Descriptor) (*checksums.Layer, error) {
+// knownLayer is what an earlier run found in a blob, unless it is over the
+// limits of this run.
+func (s *session) knownLayer(d v1.Descriptor) *checksums.Layer {
+	l, ok := s.layers.Lookup(d.Digest, d.Size)
+	if !ok {
+		return nil
+	}
+	limits := s.layerLimits()
+	if l.Unpacked > limits.Unpacked || l.Index.Len() > limits.Entries {
+		l.Index.Close()
+		return nil
+	}
+	return l
+}
+
+// layerLimits are the run's limits, defaults filled in.
+func (s *session) layerLimits() checksums.Limits {
+	limits := checksums.DefaultLimits()
+	if n := s.options.Limits.LayerSize; n > 0 {
+		limits.Unpacked = n
+	}
+	if n := s.options.Limits.LayerEntries; n > 0 {
+		limits.Entries = n
+	}
+	return limits
+}
+
+func (s *session) streamLayer(ctx context.Context, blob io.Reader, d v1.Descriptor, memory int64) (*checksums.Layer, error) {
 	what := "layer " + d.Digest.String()
 	defer s.options.progress(Event{What: what, Done: d.Size, Total: d.Size, Finished: true})
 	var done int64
 	return checksums.ReadLayer(ctx, blob, checksums.LayerOptions{
-		Size:   d.Size,
-		Limits: checksums.Limits{Unpacked: s.options.Limits.LayerSize, Entries: s.options.Limits.LayerEntries},
-		Spill:  s.cache.TempFile,
+		Size:    d.Size,
+		Limits:  s.layerLimits(),
+		Spill:   s.cache.TempFile,
+		Memory:  max(minIndexMemory, min(memory, checksums.DefaultMemory)),
+		Windows: s.windows,
 		Progress: func(n int64) {
 			done += n
 			s.options.progress(Event{What: what, Done: done, Total: d.Size})
