@@ -22,8 +22,10 @@ func findChecksum(f *facts) *Finding {
 	for _, s := range f.sums {
 		parts = append(parts, sumPart(s))
 		independent = independent && s.list.Independent
-		evidence = append(evidence, Evidence{Kind: "file", Value: fmt.Sprintf("%s:%d", s.list.File, s.line)},
-			Evidence{Kind: "digest", Value: s.result.Algorithm + ":" + s.result.Got})
+		if s.line > 0 {
+			evidence = append(evidence, Evidence{Kind: "file", Value: fmt.Sprintf("%s:%d", s.list.File, s.line)},
+				Evidence{Kind: "digest", Value: s.result.Algorithm + ":" + s.result.Got})
+		}
 	}
 	all := fmt.Sprintf("%s is in %s's %s", f.sums[0].name, f.sums[0].distributor.Name, f.sums[0].list.File)
 	if !independent {
@@ -41,8 +43,12 @@ func sumPart(s sumFact) Part {
 	switch {
 	case errors.Is(s.err, sums.ErrTwoSums):
 		return Part{s.name, Fail, "two-sums", s.err.Error()}
-	case errors.Is(s.err, fs.ErrNotExist):
+	case errors.Is(s.err, errListAbsent):
 		return Part{s.name, Unknown, "list-absent", s.err.Error()}
+	case errors.Is(s.err, fs.ErrNotExist):
+		return Part{s.name, Unknown, "source-absent", s.err.Error()}
+	case errors.Is(s.err, sums.ErrSyntax):
+		return Part{s.name, Unknown, "list-invalid", fmt.Sprintf("%s: %s", s.list.File, s.err)}
 	case s.err != nil:
 		reason := reasonOf(s.err)
 		return Part{s.name, unknownUnless(reason, "object-mismatch"), reason, s.err.Error()}
@@ -94,10 +100,9 @@ func (f *facts) contentOf(i int) contentFact {
 var errNoDirective = errors.New("no directive is known to make it")
 
 func addCoverage(c *Coverage, p Part, n int64) {
-	switch {
-	case p.Status == Pass:
+	if p.Status == Pass {
 		c.Proved += n
-	default:
+	} else {
 		c.Unproved += n
 	}
 }

@@ -14,7 +14,7 @@ import (
 func findDirectives(f *facts) *Finding {
 	a := f.judged()
 	if a == nil || a.Alignment == nil {
-		return finding(Unknown, "no-dockerfile", "there is no Dockerfile to match the history with").with()
+		return finding(Unknown, "no-dockerfile", "there is no Dockerfile to match the history with")
 	}
 	var parts []Part
 	for _, p := range a.Alignment.Problems {

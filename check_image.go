@@ -56,6 +56,8 @@ func documentParts(f *facts) []Part {
 
 func documentPart(name string, want v1.Descriptor, got v1.Hash, size int64, parseErr error) Part {
 	switch {
+	case kind[*image.AbsentError](parseErr), kind[*image.LimitError](parseErr):
+		return Part{name, Unknown, reasonOf(parseErr), parseErr.Error()}
 	case got != want.Digest:
 		return Part{name, Fail, "digest-mismatch", fmt.Sprintf("asked for %s, got bytes of %s", want.Digest, got)}
 	case want.Size != size:

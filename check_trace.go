@@ -63,7 +63,8 @@ func noLibrary(err error) *Finding {
 // commit holds a build that matches as well.
 func sameElsewhere(t *provenance.Trace) *Finding {
 	o, j := t.Origin, t.Judged
-	out := finding(Unknown, reasonOf(o.Err), "%s could not be read (%s); what follows was judged on %s",
+	reason := reasonOf(o.Err)
+	out := finding(unknownUnless(reason, "object-mismatch"), reason, "%s could not be read (%s); what follows was judged on %s",
 		place(o), errorLine(o.Err), place(j)).with(originEvidence(j)...)
 	return withAttempts(out, t)
 }
@@ -183,6 +184,9 @@ func findCurrent(f *facts) *Finding {
 		return nil
 	}
 	c := f.trace.Origin.Candidate
+	if c.InForce && f.trace.Stale != nil {
+		return finding(Unknown, "library-stale", "the entry in force as of an old copy of the library: %s", f.trace.Stale)
+	}
 	if c.InForce {
 		return passed("the library's entry in force, since %s", date(c.Merged)).with(Evidence{Kind: "git", Value: c.LibraryCommit})
 	}
@@ -193,8 +197,8 @@ func findCurrent(f *facts) *Finding {
 		out.Details = newerDetails(c, last)
 		return out.with(Evidence{Kind: "git", Value: c.LibraryCommit})
 	}
-	out := finding(Warn, "superseded", "the tag has moved on: %s, the newest of %s", date(last.Merged), date(c.Until))
-	out.Summary = fmt.Sprintf("%s newer in the library, the newest of %s (commit %s)", plural(c.Behind, "entry"), date(last.Merged), last.Entry.Commit)
+	out := finding(Warn, "superseded", "%s newer in the library, the newest of %s (commit %s)",
+		plural(c.Behind, "entry"), date(last.Merged), last.Entry.Commit)
 	out.Details = newerDetails(c, last)
 	return out.with(Evidence{Kind: "git", Value: last.LibraryCommit})
 }
@@ -225,7 +229,8 @@ func findReachable(f *facts) *Finding {
 	o := f.trace.Origin
 	switch {
 	case f.reachable.err != nil:
-		return finding(Unknown, reasonOf(f.reachable.err), "branches and tags of %s: %s", o.Repository, f.reachable.err)
+		reason := reasonOf(f.reachable.err)
+		return finding(unknownUnless(reason, "object-mismatch"), reason, "branches and tags of %s: %s", o.Repository, f.reachable.err)
 	case !f.reachable.ok:
 		return finding(Unknown, "commit-unreachable", "no branch or tag of %s leads to %s; a fork's commit looks like this", o.Repository, o.Commit)
 	}

@@ -3,7 +3,6 @@ package verify
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // need says which stages a check rests on.
@@ -27,8 +26,9 @@ type check struct {
 	// required says whether the verdict rests on the check for this image when
 	// the user says nothing.
 	required func(*facts) bool
-	// reasons are the codes a finding of this check may carry.
-	reasons []string
+	// fails are the reasons of its failures, others those of its warn and
+	// unknown findings.
+	fails, others []string
 	// find makes the finding; nil when the check does not apply to the image.
 	find func(*facts) *Finding
 }
@@ -36,23 +36,29 @@ type check struct {
 func always(*facts) bool { return true }
 func never(*facts) bool  { return false }
 
-// checkTable returns the checks in report order. It is the one place that
-// turns facts into findings.
+// unreadSource are the reasons for which files of a repository were not read.
+var unreadSource = []string{"source-absent", "not-followed", "object-format", "over-limit", "offline", "no-network", "unreadable"}
+
+// unreadBlob are the reasons for which a blob was not read.
+var unreadBlob = []string{"blob-absent", "foreign-layer", "over-limit", "offline", "no-network", "unreadable"}
+
+// checkTable holds the checks in report order. It is the one place that turns
+// facts into findings.
 var checkTable = []check{
 	{
 		id:       "image.digests",
 		passes:   "manifest, config and every layer blob hash to their digests, every layer unpacks to its diff ID, sizes agree, history and layers count up, and descriptor and config name the same platform",
 		needs:    needConfig | needLayers,
 		required: always,
-		reasons: []string{"digest-mismatch", "size-mismatch", "diff-id-mismatch", "malformed", "truncated", "over-limit",
-			"layer-count", "platform-mismatch", "blob-absent", "foreign-layer", "unreadable", "offline", "no-network"},
-		find: findDigests,
+		fails:    []string{"digest-mismatch", "size-mismatch", "diff-id-mismatch", "malformed", "truncated", "layer-count", "platform-mismatch"},
+		others:   slices.Concat([]string{"layer-count"}, unreadBlob),
+		find:     findDigests,
 	},
 	{
 		id:       "image.reference",
 		passes:   "the reference is pinned by digest",
 		required: never,
-		reasons:  []string{"mutable-tag"},
+		others:   []string{"mutable-tag"},
 		find:     findReference,
 	},
 	{
@@ -60,8 +66,9 @@ var checkTable = []check{
 		passes:   "the Dockerfile was read at the origin's commit, every git object re-hashed, and it matches the image",
 		needs:    needConfig | needTrace,
 		required: always,
-		reasons: []string{"text-differs", "object-mismatch", "dockerfile-invalid", "claim-not-proved", "no-claim", "name-unknown", "not-in-library",
-			"tag-not-in-library", "library-unavailable", "source-absent", "not-followed", "builder-unsupported", "commit-younger", "object-format", "offline", "no-network", "unreadable"},
+		fails:    []string{"text-differs", "object-mismatch", "dockerfile-invalid"},
+		others: slices.Concat([]string{"claim-not-proved", "name-unknown", "not-in-library", "tag-not-in-library",
+			"library-unavailable", "builder-unsupported", "commit-younger", "blob-absent"}, unreadSource),
 		find: findOrigin,
 	},
 	{
@@ -69,7 +76,8 @@ var checkTable = []check{
 		passes:   "all claims of origin agree",
 		needs:    needConfig | needTrace,
 		required: always,
-		reasons:  []string{"repository-differs", "commit-differs", "directory-differs", "other-repository"},
+		fails:    []string{"repository-differs", "commit-differs", "directory-differs"},
+		others:   []string{"other-repository"},
 		find:     findClaims,
 	},
 	{
@@ -77,7 +85,7 @@ var checkTable = []check{
 		passes:   "the matching library entry is the one in force now for the tag",
 		needs:    needConfig | needTrace,
 		required: never,
-		reasons:  []string{"superseded", "tag-ended"},
+		others:   []string{"superseded", "tag-ended", "library-stale"},
 		find:     findCurrent,
 	},
 	{
@@ -85,7 +93,8 @@ var checkTable = []check{
 		passes:   "the origin's commit is an ancestor of a branch or tag of the repository",
 		needs:    needConfig | needTrace | needReach,
 		required: claimedByImage,
-		reasons:  []string{"commit-unreachable", "unreadable"},
+		fails:    []string{"object-mismatch"},
+		others:   slices.Concat([]string{"commit-unreachable"}, unreadSource),
 		find:     findReachable,
 	},
 	{
@@ -93,16 +102,18 @@ var checkTable = []check{
 		passes:   "every directive of the final stage has its history entry, in order, with nothing unexplained between or after",
 		needs:    needConfig | needTrace,
 		required: always,
-		reasons: []string{"text-differs", "entry-missing", "entry-unexplained", "layer-count", "empty-layer-differs",
-			"comment-differs", "nothing-matched", "no-dockerfile", "unreadable"},
-		find: findDirectives,
+		fails: []string{"text-differs", "entry-missing", "entry-unexplained", "layer-count", "empty-layer-differs",
+			"comment-differs", "nothing-matched"},
+		others: []string{"no-dockerfile"},
+		find:   findDirectives,
 	},
 	{
 		id:       "history.content",
 		passes:   "each file:, dir: and multi: hash in history is the hash of the named files at the commit",
 		needs:    needConfig | needTrace,
 		required: never,
-		reasons:  []string{"hash-differs", "no-dockerfile", "source-absent", "object-mismatch", "files-elsewhere", "unreadable"},
+		fails:    []string{"hash-differs", "object-mismatch"},
+		others:   slices.Concat([]string{"no-dockerfile", "files-elsewhere"}, unreadSource),
 		find:     findHistoryContent,
 	},
 	{
@@ -110,7 +121,8 @@ var checkTable = []check{
 		passes:   "the digest of each unpacked archive is in the distributor's published checksum file",
 		needs:    needConfig | needTrace | needSums,
 		required: always,
-		reasons:  []string{"sum-differs", "two-sums", "not-listed", "list-absent", "list-invalid", "source-absent", "object-mismatch", "unreadable"},
+		fails:    []string{"sum-differs", "two-sums", "not-listed", "object-mismatch"},
+		others:   slices.Concat([]string{"list-absent", "list-invalid"}, unreadSource),
 		find:     findChecksum,
 	},
 	{
@@ -118,9 +130,10 @@ var checkTable = []check{
 		passes:   "every layer is accounted for: ADD, COPY and WORKDIR layers entry by entry from the source, base layers by a verified base",
 		needs:    needConfig | needLayers | needTrace | needContent,
 		required: always,
-		reasons: []string{"content-differs", "file-added", "file-missing", "type-differs", "mode-differs", "owner-differs", "link-differs",
-			"xattr-differs", "time-differs", "format-differs", "duplicate-path", "unsafe-path", "trailing-data", "object-mismatch",
-			"malformed", "over-limit", "run-unproved", "base-unverified", "no-dockerfile", "blob-absent", "foreign-layer", "source-absent", "needs-builder", "unreadable"},
+		fails: []string{"content-differs", "file-added", "file-missing", "type-differs", "mode-differs", "owner-differs", "link-differs",
+			"xattr-differs", "time-differs", "format-differs", "duplicate-path", "unsafe-path", "trailing-data", "object-mismatch", "malformed"},
+		others: slices.Concat([]string{"run-unproved", "base-unverified", "no-dockerfile", "needs-builder", "source-absent",
+			"not-followed", "object-format"}, unreadBlob),
 		find: findContent,
 	},
 }
@@ -137,25 +150,32 @@ func CheckIDs() []string {
 // CheckInfo describes a check for the manual.
 type CheckInfo struct {
 	ID, Passes string
-	// Reasons are the codes its findings may carry.
-	Reasons []string
+	// Fails are the reasons of its failures, Others those of its warn and
+	// unknown findings.
+	Fails, Others []string
 }
 
 // Checks describes every check, in report order.
 func Checks() []CheckInfo {
 	out := make([]CheckInfo, len(checkTable))
 	for i, c := range checkTable {
-		out[i] = CheckInfo{ID: c.id, Passes: c.passes, Reasons: slices.Clone(c.reasons)}
+		out[i] = CheckInfo{ID: c.id, Passes: c.passes, Fails: slices.Clone(c.fails), Others: slices.Clone(c.others)}
 	}
 	return out
 }
 
-// acceptable refuses a reason that no check gives, or that only failures carry.
+// acceptable refuses a reason that no check gives, and one that only failures
+// carry: those are never accepted.
 func acceptable(reason string) error {
+	fails := false
 	for _, c := range checkTable {
-		if slices.Contains(c.reasons, reason) {
+		if slices.Contains(c.others, reason) {
 			return nil
 		}
+		fails = fails || slices.Contains(c.fails, reason)
+	}
+	if fails {
+		return fmt.Errorf("%q is the reason of a failure, which cannot be accepted", reason)
 	}
 	return fmt.Errorf("no check gives the reason %q (see docs/checks.md)", reason)
 }
@@ -191,69 +211,4 @@ func findAll(f *facts, r Requirements) []Finding {
 		findings = append(findings, *found)
 	}
 	return findings
-}
-
-func finding(s Status, reason, format string, args ...any) *Finding {
-	return &Finding{Status: s, Reason: reason, Summary: fmt.Sprintf(format, args...)}
-}
-
-func passed(format string, args ...any) *Finding { return finding(Pass, "", format, args...) }
-
-// with adds evidence, dropping what is empty.
-func (f *Finding) with(evidence ...Evidence) *Finding {
-	for _, e := range evidence {
-		if e.Value != "" {
-			f.Evidence = append(f.Evidence, e)
-		}
-	}
-	return f
-}
-
-// details are the finding's details, made when they are first needed.
-func (f *Finding) details() *Details {
-	if f.Details == nil {
-		f.Details = &Details{}
-	}
-	return f.Details
-}
-
-// ofParts makes a finding from its parts: status, reason and summary are those
-// of the worst part, or all's summary where every part passes.
-func ofParts(parts []Part, all string) *Finding {
-	slices.SortStableFunc(parts, func(a, b Part) int { return int(b.Status) - int(a.Status) })
-	f := passed("%s", all)
-	if len(parts) > 0 {
-		f.details().Parts = parts
-	}
-	if len(parts) == 0 || parts[0].Status == Pass {
-		return f
-	}
-	worst := parts[0]
-	f.Status, f.Reason = worst.Status, worst.Reason
-	f.Summary = worst.Name + ": " + worst.Summary
-	if n := countWorse(parts) - 1; n > 0 {
-		f.Summary += fmt.Sprintf(" (and %d more)", n)
-	}
-	return f
-}
-
-func countWorse(parts []Part) int {
-	n := 0
-	for _, p := range parts {
-		if p.Status != Pass {
-			n++
-		}
-	}
-	return n
-}
-
-// plural writes "1 layer", "2 layers".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if before, ok := strings.CutSuffix(noun, "y"); ok {
-		return fmt.Sprintf("%d %sies", n, before)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

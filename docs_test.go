@@ -3,9 +3,9 @@ package verify
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 )
@@ -34,20 +34,22 @@ func checksPage() string {
 	b.WriteString("# Checks\n\nGenerated from the table in `checks.go` by `make docs`.\n\n")
 	b.WriteString("A check that was not asked for, or that does not apply to the image, is absent from the report. ")
 	b.WriteString("Where a check has parts (layers, history entries, claims) its finding is the worst of them: fail, unknown, warn, pass.\n\n")
-	b.WriteString("| id | passes when | required | reasons otherwise |\n| --- | --- | --- | --- |\n")
+	b.WriteString("| id | passes when | required | fails with | warns or is unknown with |\n| --- | --- | --- | --- | --- |\n")
 	for _, c := range checkTable {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` |\n", c.id, c.passes, requiredText(c), strings.Join(c.reasons, "`, `"))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", c.id, c.passes, requiredText(c), codes(c.fails), codes(c.others))
 	}
 	b.WriteString("\n## Reasons\n\nEvery finding that is not `pass` carries one. The codes are stable.\n\n| reason | meaning |\n| --- | --- |\n")
-	var codes []string
-	for code := range reasonTexts {
-		codes = append(codes, code)
-	}
-	sort.Strings(codes)
-	for _, code := range codes {
+	for _, code := range slices.Sorted(maps.Keys(reasonTexts)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", code, reasonTexts[code])
 	}
 	return b.String()
+}
+
+func codes(reasons []string) string {
+	if len(reasons) == 0 {
+		return "–"
+	}
+	return "`" + strings.Join(reasons, "`, `") + "`"
 }
 
 func requiredText(c check) string {
@@ -66,7 +68,7 @@ func requiredText(c check) string {
 func TestEveryReasonOfTheTableIsExplainedAndEveryExplanationUsed(t *testing.T) {
 	used := map[string]bool{}
 	for _, c := range checkTable {
-		for _, r := range c.reasons {
+		for _, r := range slices.Concat(c.fails, c.others) {
 			used[r] = true
 			if reasonTexts[r] == "" {
 				t.Errorf("%s may give %q, which reasonTexts does not explain", c.id, r)

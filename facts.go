@@ -71,7 +71,7 @@ type contentFact struct {
 	err error
 }
 
-// rawManifest is the parsed manifest, or an empty one where it does not parse.
+// manifest is the parsed manifest, or an empty one where it does not parse.
 func (f *facts) manifest() *v1.Manifest {
 	if m := f.img.Manifest().Parsed; m != nil {
 		return m

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/checksums/sums"
 	"github.com/imageverify/verify/internal/image"
 	"github.com/imageverify/verify/internal/network"
 	"github.com/imageverify/verify/provenance"
@@ -40,6 +41,7 @@ var reasonTexts = map[string]string{
 	"format-differs":      "the layer's archive has a header that applies to all its entries",
 	"hash-differs":        "the content hash in history is not that of the files at the commit",
 	"layer-count":         "the numbers of layers, diff IDs and history entries do not agree",
+	"library-stale":       "the copy of the official library could not be brought up to date",
 	"library-unavailable": "the official library could not be read",
 	"link-differs":        "a link's target is not the source's",
 	"list-absent":         "the distributor's checksum file is not there",
@@ -49,7 +51,6 @@ var reasonTexts = map[string]string{
 	"mutable-tag":         "the reference is a tag, which can be moved",
 	"name-unknown":        "the image has no name to look for in the library",
 	"needs-builder":       "what the directive makes needs a builder",
-	"no-claim":            "nobody claims an origin for the image",
 	"no-dockerfile":       "there is no Dockerfile to compare with",
 	"no-network":          "a host could not be reached",
 	"not-followed":        "only the image names the repository, and it is not opened for that",
@@ -123,6 +124,8 @@ var errorReasons = []errorReason{
 	{kind[*network.IdleError], "no-network"},
 	{kind[*checksums.LimitError], "over-limit"},
 	{kind[*image.LimitError], "over-limit"},
+	{kind[*source.LimitError], "over-limit"},
+	{sentinel(sums.ErrTooLong), "over-limit"},
 	{notReplayable(replay.NeedsRun), "run-unproved"},
 	{notReplayable(replay.SourceAbsent), "source-absent"},
 	{kind[*replay.NotReplayable], "needs-builder"},

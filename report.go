@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -126,7 +127,7 @@ type Evidence struct {
 }
 
 // Details are the facts of a finding that programs may want; which fields a
-// check sets is told in docs/checks.md.
+// check sets is told in docs/output.md.
 type Details struct {
 	// Parts are the finding's parts, worst first.
 	Parts []Part `json:"parts,omitempty"`
@@ -241,8 +242,8 @@ func (s *Status) UnmarshalText(text []byte) error {
 	return fmt.Errorf("no such status: %q", text)
 }
 
-// Worse reports whether s is worse than t: fail, unknown, warn, pass.
-func (s Status) Worse(t Status) bool { return s > t }
+// worstFirst orders statuses for slices.SortFunc: fail, unknown, warn, pass.
+func worstFirst(s, t Status) int { return cmp.Compare(t, s) }
 
 // Verdict is the judgement over an image or a run.
 type Verdict string

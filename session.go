@@ -43,6 +43,7 @@ type session struct {
 
 	mu     sync.Mutex
 	stages map[string]Duration
+	git    map[string]Event
 	reads  map[blobKey]*layerRead
 }
 
@@ -51,7 +52,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	if err := o.Requirements.Validate(); err != nil {
 		return nil, &RunError{Code: "usage", Message: err.Error(), err: err}
 	}
-	s := &session{options: o, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, reads: map[blobKey]*layerRead{}}
+	s := &session{options: o, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}}
 	if s.parallel <= 0 {
 		s.parallel = runtime.GOMAXPROCS(0)
 	}
@@ -65,13 +66,36 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	}
 	s.layers, s.windows = checksums.NewLayerCache(s.cache), checksums.NewWindows()
 	s.transport = newTransport(o)
+	folder := func(kind, key string) (string, func() error, error) { return s.cache.FolderContext(ctx, kind, key) }
 	s.opener = source.NewOpener(source.Options{
-		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: func(kind, key string) (string, func() error, error) { return s.cache.FolderContext(ctx, kind, key) },
-		Progress: func(what string, n, total int64) { o.progress(Event{What: what, Done: n, Total: total}) },
-		Log:      o.Log,
+		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: folder,
+		Progress: s.gitProgress, Log: o.Log,
 	})
 	s.library = s.libraryOnce(ctx)
-	return s, s.checkInputs(ctx)
+	if err := s.checkInputs(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// gitProgress tells of git's steps. Which one is the last of its kind only the
+// caller of git knows; finishGit ends those that were told of.
+func (s *session) gitProgress(what string, n, total int64) {
+	s.mu.Lock()
+	s.git[what] = Event{What: what, Done: n, Total: total}
+	s.mu.Unlock()
+	s.options.progress(Event{What: what, Done: n, Total: total})
+}
+
+func (s *session) finishGit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for what, e := range s.git {
+		e.Finished = true
+		s.options.progress(e)
+		delete(s.git, what)
+	}
 }
 
 func newTransport(o Options) *network.Transport {
@@ -92,8 +116,12 @@ func (s *session) checkInputs(ctx context.Context) error {
 	if needsOf(s.options.Requirements)&needTrace == 0 || s.options.Library == "" || isURL(s.options.Library) {
 		return nil
 	}
-	if _, err := s.library(); err != nil {
-		return &RunError{Code: "library", Message: fmt.Sprintf("library %s: %v", s.options.Library, err), Input: s.options.Library, err: err}
+	_, err := s.library()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return &RunError{Code: "library", Message: err.Error(), Input: s.options.Library, err: err}
 	}
 	return nil
 }
@@ -111,15 +139,17 @@ func (s *session) libraryOnce(ctx context.Context) func() (*library.Library, err
 		if where == "" {
 			where = DefaultLibrary
 		}
-		o := library.Options{Opener: s.opener, Cache: s.cache, Location: where, Log: s.options.Log}
+		o := library.Options{Opener: s.opener, Cache: s.cache, Location: where, Log: s.options.Log, Progress: s.gitProgress}
 		if isURL(where) {
 			clone, err := s.opener.Clone(ctx, where, libraryFresh)
 			if err != nil {
 				return nil, err
 			}
-			where = clone.Path
+			where, o.Stale = clone.Path, clone.Stale
 		}
-		return library.Open(ctx, where, o)
+		lib, err := library.Open(ctx, where, o)
+		s.finishGit()
+		return lib, err
 	})
 }
 
@@ -193,6 +223,7 @@ func (s *session) close() {
 	for _, r := range s.reads {
 		r.close()
 	}
+	s.transport.CloseIdleConnections()
 	if err := errors.Join(s.opener.Close(), s.cache.Close()); err != nil && s.options.Log != nil {
 		s.options.Log.Warn("not closed", "error", err)
 	}

@@ -69,7 +69,7 @@ func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Atte
 	in := replay.Input{
 		Directive: d, Context: a.Context, Lower: lowerLayers(f.layers[:c.layer]),
 		Dialect: a.Alignment.Dialect, Created: f.configFile().Created.Time,
-		NewBuilder: s.newBuilder,
+		Limits: s.layerLimits(), NewBuilder: s.newBuilder,
 	}
 	stamped := d.Copy != nil && !archivesOnly(a, d)
 	for _, u := range stampings {
@@ -107,7 +107,7 @@ func compareReplay(ctx context.Context, in replay.Input, layer *checksums.Index)
 }
 
 func (s *session) newBuilder() *checksums.Builder {
-	return checksums.NewBuilder(s.cache.TempFile, checksums.Limits{})
+	return checksums.NewBuilder(s.cache.TempFile, s.layerLimits())
 }
 
 // errNoLayer is for a layer whose entries are not known.

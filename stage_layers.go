@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/internal/image"
 )
 
 // errForeign is for a layer that lies outside the registry.
@@ -26,10 +27,11 @@ const (
 	minIndexMemory = 1 << 20
 )
 
-// blobKey names a blob by what its descriptor says. Two images of a run that
-// share a blob share its reading; the size is part of the key because it is
-// part of what is checked.
+// blobKey names a blob by where it lies and what its descriptor says. Two
+// images of one reference that share a blob share its reading; those of two
+// references do not, since each must hold the bytes itself.
 type blobKey struct {
+	set    *image.Set
 	digest v1.Hash
 	size   int64
 }
@@ -62,6 +64,7 @@ func (s *session) readLayers(ctx context.Context, f *facts, n need) error {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(descriptors[b].Size, descriptors[a].Size) })
 	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.parallel)
 	for _, i := range order {
 		g.Go(func() error {
 			f.layers[i].layer, f.layers[i].err = s.readLayer(gctx, f, descriptors[i])
@@ -71,17 +74,18 @@ func (s *session) readLayers(ctx context.Context, f *facts, n need) error {
 	return g.Wait()
 }
 
-// readLayer reads a blob, or takes what an earlier image of the run, or an
+// readLayer reads a blob, or takes what another image of the reference, or an
 // earlier run, found in it.
 func (s *session) readLayer(ctx context.Context, f *facts, d v1.Descriptor) (*checksums.Layer, error) {
 	if len(d.URLs) > 0 {
 		return nil, errForeign
 	}
 	s.mu.Lock()
-	read, ok := s.reads[blobKey{d.Digest, d.Size}]
+	key := blobKey{f.set, d.Digest, d.Size}
+	read, ok := s.reads[key]
 	if !ok {
 		read = &layerRead{}
-		s.reads[blobKey{d.Digest, d.Size}] = read
+		s.reads[key] = read
 	}
 	s.mu.Unlock()
 	read.once.Do(func() { read.layer, read.err = s.readBlob(ctx, f, d) })

@@ -44,6 +44,7 @@ func (s *session) traceOrigin(ctx context.Context, f *facts, n need) error {
 		f.traceErr = err
 		return nil
 	}
+	defer s.finishGit()
 	f.trace, f.traceErr = provenance.Find(ctx, subject, provenance.Sources{
 		Library: func(context.Context) (*library.Library, error) { return s.library() },
 		Open:    s.opener.Open,
@@ -138,11 +139,17 @@ func isArchive(name string) bool {
 	return false
 }
 
+// errListAbsent is for a distributor's list that is not where it should be.
+var errListAbsent = errors.New("the checksum file is not there")
+
 func checkSum(ctx context.Context, a *provenance.Attempt, d sums.Distributor, list sums.List, name string) sumFact {
 	fact := sumFact{distributor: d, list: list, name: name}
 	text, err := openList(a, list)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: %w", list.File, errListAbsent)
+	}
 	if err != nil {
-		fact.err = fmt.Errorf("%s: %w", list.File, err)
+		fact.err = err
 		return fact
 	}
 	defer text.Close()

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 )
@@ -39,8 +40,8 @@ func TestStatusesAreOrderedBothWays(t *testing.T) {
 	order := []Status{Pass, Warn, Unknown, Fail}
 	for i, a := range order {
 		for j, b := range order {
-			if got := a.Worse(b); got != (i > j) {
-				t.Errorf("%s.Worse(%s) = %v", a, b, got)
+			if got := worstFirst(a, b); got != cmp.Compare(j, i) {
+				t.Errorf("worstFirst(%s, %s) = %d", a, b, got)
 			}
 		}
 	}
@@ -107,6 +108,7 @@ func TestRequirementsRefuseWhatSelectsNothing(t *testing.T) {
 		{Requirements{Only: []string{"imag"}}, `no check is called "imag"`},
 		{Requirements{Skip: []string{"image.digest"}}, `no check is called "image.digest"`},
 		{Requirements{Require: []string{""}}, `no check is called ""`},
+		{Requirements{Accept: []string{"digest-mismatch"}}, `"digest-mismatch" is the reason of a failure`},
 		{Requirements{Accept: []string{"nonsense"}}, `no check gives the reason "nonsense"`},
 		{Requirements{Require: []string{"trace.origin"}, Skip: []string{"trace"}}, `both required and skipped`},
 	}

@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/imageverify/verify/provenance/library"
@@ -128,7 +129,7 @@ func libraryClaim(c library.Candidate, evidence []Evidence) Claim {
 		Source: ByLibrary, Kind: KindBuild,
 		Repository: e.Repository, Commit: e.Commit,
 		Directory: cleanDirectory(e.Directory), File: e.File,
-		Evidence: append(evidence, Evidence{Kind: "git", Value: c.LibraryCommit + ":" + c.File}),
+		Evidence: append(slices.Clone(evidence), Evidence{Kind: "git", Value: c.LibraryCommit + ":" + c.File}),
 	}
 }
 
@@ -150,8 +151,7 @@ type Disagreement struct {
 	Reason string
 }
 
-// Disagreements compares every claim with the first of the list, in order.
-// A commit or directory that a claim does not name contradicts nothing.
+// Disagreements compares every pair of claims, in the list's order. A commit or directory that a claim does not name contradicts nothing.
 func Disagreements(claims []Claim) []Disagreement {
 	var out []Disagreement
 	for i, a := range claims {

@@ -11,6 +11,7 @@ import (
 	"github.com/imageverify/verify/checksums/buildhash"
 	"github.com/imageverify/verify/provenance/dockerfile"
 	"github.com/imageverify/verify/provenance/history"
+	"github.com/imageverify/verify/provenance/source"
 )
 
 // maxDockerfile bounds a Dockerfile in bytes.
@@ -132,7 +133,7 @@ func readBounded(fsys fs.FS, name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(data) > maxDockerfile {
-		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxDockerfile)
+		return nil, fmt.Errorf("%s: %w", name, &source.LimitError{What: "size of a Dockerfile", Limit: maxDockerfile})
 	}
 	return data, nil
 }

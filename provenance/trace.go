@@ -5,6 +5,7 @@ package provenance
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -59,8 +60,9 @@ type Trace struct {
 	// InForce is the library's entry in force now for the tag; nil where there
 	// is none. LastEntry is the newest there ever was.
 	InForce, LastEntry *library.Candidate
-	// LibraryErr says why the library gave no candidates.
-	LibraryErr error
+	// LibraryErr says why the library gave no candidates, Stale why its copy
+	// was not brought up to date.
+	LibraryErr, Stale error
 }
 
 // Attempt is one candidate origin, and what reading it gave.
@@ -83,9 +85,8 @@ type Attempt struct {
 	Contents []ContentHash
 }
 
-// Matched reports whether there is an attempt whose Dockerfile was read and whose
-// directives are the
-// image's history.
+// Matched reports whether there is an attempt, its Dockerfile was read, and its
+// directives are the image's history.
 func (a *Attempt) Matched() bool {
 	return a != nil && a.Err == nil && a.Alignment != nil && a.Alignment.Matched
 }
@@ -108,7 +109,7 @@ const libraryPrefix = "docker.io/library/"
 // Find traces an image.
 func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
 	t := &Trace{Claims: publisherClaims(s)}
-	candidates, evidence, err := libraryCandidates(ctx, s, from)
+	candidates, evidence, err := t.libraryCandidates(ctx, s, from)
 	t.LibraryErr = err
 	if len(candidates) > 0 {
 		t.LastEntry = &candidates[0]
@@ -128,7 +129,7 @@ func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
 	return t, nil
 }
 
-func libraryCandidates(ctx context.Context, s Subject, from Sources) ([]library.Candidate, []Evidence, error) {
+func (t *Trace) libraryCandidates(ctx context.Context, s Subject, from Sources) ([]library.Candidate, []Evidence, error) {
 	if s.Repository == "" {
 		return nil, nil, ErrNameUnknown
 	}
@@ -142,10 +143,14 @@ func libraryCandidates(ctx context.Context, s Subject, from Sources) ([]library.
 	}
 	candidates, err := lib.Candidates(ctx, name, s.Tag, library.Arch(s.OS, s.Architecture, s.Variant))
 	head, date := lib.Head()
-	return candidates, []Evidence{
+	evidence := []Evidence{
 		{Kind: "url", Value: lib.Location()},
 		{Kind: "git", Value: head + " (" + date.UTC().Format(time.RFC3339) + ")"},
-	}, err
+	}
+	if t.Stale = lib.Stale(); t.Stale != nil {
+		evidence = append(evidence, Evidence{Kind: "line", Value: "the library's copy was not brought up to date: " + t.Stale.Error()})
+	}
+	return candidates, evidence, err
 }
 
 // namedCommits are the commits that build claims other than the library's name.
@@ -220,7 +225,7 @@ func choose(t *Trace) {
 		if a == t.Judged {
 			return
 		}
-		if absent(a.Err) {
+		if a.Err != nil && !ruledOut(a.Err) {
 			t.Origin = a
 			return
 		}
@@ -230,10 +235,11 @@ func choose(t *Trace) {
 	}
 }
 
-// absent reports whether err says that files could not be had, as opposed to
-// files that are there and wrong.
-func absent(err error) bool {
-	return errors.Is(err, source.ErrObjectAbsent) || errors.Is(err, source.ErrUnreachable)
+// ruledOut reports whether err says that the image cannot come from the
+// candidate, as opposed to files that could not be had or are not true.
+func ruledOut(err error) bool {
+	_, invalid := errors.AsType[*dockerfile.Error](err)
+	return invalid || errors.Is(err, ErrYounger) || errors.Is(err, fs.ErrNotExist)
 }
 
 // best is the first attempt that matches with its contents, else the first

@@ -204,3 +204,16 @@ func TestAnImageOutsideTheLibraryIsTracedByItsOwnBuildDefinition(t *testing.T) {
 		t.Errorf("origin %+v, want one that was not followed", trace.Origin)
 	}
 }
+
+func TestACandidateThatOnlyTheNetworkHasStaysTheOriginOffline(t *testing.T) {
+	f := newFixture(t)
+	readable := f.release(cmdFile("/same"))
+	f.commit(f.lib, "library/app", "Maintainers: T <t@test> (@t)\nGitRepo: https://elsewhere.test/app.git\n\nTags: 1\nGitCommit: "+strings.Repeat("7", 40)+"\nDirectory: d\n")
+	trace := f.find(Subject{History: cmdHistory("/same")})
+	if trace.Origin.Repository != "https://elsewhere.test/app.git" || trace.Origin.Err == nil {
+		t.Errorf("origin %s (%v), want the entry that could not be fetched", trace.Origin.Repository, trace.Origin.Err)
+	}
+	if trace.Judged == nil || trace.Judged.Commit != readable {
+		t.Errorf("judged %+v, want the older entry that matches", trace.Judged)
+	}
+}

@@ -43,7 +43,7 @@ func Process() Env {
 func Main(args []string, env Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	app := &app{env: env}
+	app := &app{env: env, args: args}
 	root := app.rootCommand()
 	root.SetArgs(args)
 	root.SetOut(env.Stdout)
@@ -61,6 +61,7 @@ func Main(args []string, env Env) int {
 // app is one run of the program.
 type app struct {
 	env   Env
+	args  []string
 	flags flags
 	// json says that stdout holds JSON, an error included.
 	json bool
@@ -77,7 +78,7 @@ func (a *app) fail(err error) int {
 	case errors.Is(err, context.Canceled):
 		e = &verify.RunError{Code: "interrupted", Message: "interrupted"}
 	default:
-		e = &verify.RunError{Code: "usage", Message: err.Error(), Hint: "verify --help shows the flags"}
+		e = &verify.RunError{Code: "cannot-run", Message: err.Error()}
 	}
 	if a.json {
 		if err := output.WriteError(a.env.Stdout, output.JSON, e, output.Style{}); err == nil {
@@ -115,6 +116,12 @@ func (a *app) rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          a.verify,
 	}
+	// What cobra finds wrong with flags is found before any command runs, so
+	// that -o json has not been understood yet.
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		a.json = asksForJSON(a.args)
+		return usagef("%s", err)
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	a.flags.add(root)
 	root.AddCommand(a.demoCommand(), a.versionCommand())

@@ -32,3 +32,24 @@ func codeOf(r *verify.Report) int {
 	}
 	return exitVerified
 }
+
+// usagef is an error of use.
+func usagef(format string, args ...any) error {
+	return &verify.RunError{Code: "usage", Message: fmt.Sprintf(format, args...), Hint: "verify --help shows the flags"}
+}
+
+// asksForJSON reports whether arguments that could not be parsed ask for JSON
+// on stdout.
+func asksForJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "-ojson", "--output=json", "-o=json":
+			return true
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		}
+	}
+	return false
+}

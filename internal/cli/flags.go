@@ -77,13 +77,13 @@ func (a *app) options() (verify.Options, error) {
 		Version:      version(),
 	}
 	if f.platform != "" && f.allPlatforms {
-		return o, fmt.Errorf("--platform and --all-platforms exclude each other")
+		return o, usagef("--platform and --all-platforms exclude each other")
 	}
 	if f.quiet && f.verbose {
-		return o, fmt.Errorf("--quiet and --verbose exclude each other")
+		return o, usagef("--quiet and --verbose exclude each other")
 	}
 	if f.timeout <= 0 {
-		return o, fmt.Errorf("--timeout %s: must be more than nothing", f.timeout)
+		return o, usagef("--timeout %s: must be more than nothing", f.timeout)
 	}
 	var err error
 	if o.GitMirrors, err = pairs("--git-mirror", "URL=PATH", f.gitMirrors); err != nil {
@@ -109,10 +109,10 @@ func pairs(flag, form string, values []string) (map[string]string, error) {
 	for _, v := range values {
 		i := strings.LastIndex(v, "=")
 		if i <= 0 || i == len(v)-1 {
-			return nil, fmt.Errorf("%s %q: want %s", flag, v, form)
+			return nil, usagef("%s %q: want %s", flag, v, form)
 		}
 		if _, twice := out[v[:i]]; twice {
-			return nil, fmt.Errorf("%s: %s is given twice", flag, v[:i])
+			return nil, usagef("%s: %s is given twice", flag, v[:i])
 		}
 		out[v[:i]] = v[i+1:]
 	}

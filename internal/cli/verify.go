@@ -23,7 +23,7 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) == 0 {
-		return fmt.Errorf("which image? for example: verify alpine:3.20.3")
+		return usagef("which image? for example: verify alpine:3.20.3")
 	}
 	o, err := a.options()
 	if err != nil {
@@ -55,18 +55,15 @@ type target struct {
 
 // outputs reads the --output flags.
 func (a *app) outputs() ([]target, error) {
-	if !slices.Contains([]string{"auto", "always", "never"}, a.flags.color) {
-		return nil, fmt.Errorf("--color %q: want auto, always or never", a.flags.color)
-	}
 	var out []target
 	stdout := 0
 	for _, v := range a.flags.output {
 		format, file, named := strings.Cut(v, "=")
 		if !slices.Contains(output.Formats(), format) {
-			return nil, fmt.Errorf("--output %q: the formats are %s", v, strings.Join(output.Formats(), ", "))
+			return nil, usagef("--output %q: the formats are %s", v, strings.Join(output.Formats(), ", "))
 		}
 		if named && file == "" {
-			return nil, fmt.Errorf("--output %q: no file is named", v)
+			return nil, usagef("--output %q: no file is named", v)
 		}
 		if file == "" {
 			stdout++
@@ -74,8 +71,11 @@ func (a *app) outputs() ([]target, error) {
 		}
 		out = append(out, target{output.Format(format), file})
 	}
+	if !slices.Contains([]string{"auto", "always", "never"}, a.flags.color) {
+		return nil, usagef("--color %q: want auto, always or never", a.flags.color)
+	}
 	if stdout > 1 {
-		return nil, fmt.Errorf("--output: only one format goes to stdout; name a file for the others (json=FILE)")
+		return nil, usagef("--output: only one format goes to stdout; name a file for the others (json=FILE)")
 	}
 	if len(out) == 0 {
 		out = []target{{format: output.Text}}

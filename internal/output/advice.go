@@ -19,7 +19,6 @@ const (
 	giveLibrary    = "give a clone of the official-images library: --library PATH"
 	letStand       = "a rebuild would prove it; to let it stand unproved: --accept {reason}"
 	giveName       = "say under which name and tag to trace the image: --as NAME:TAG"
-	nameOrigin     = "ask the publisher to name the build definition in the image: the annotation org.opencontainers.image.source as REPOSITORY.git#COMMIT:DIRECTORY"
 )
 
 // advice says what to do about a reason. {pin}, {newer}, {reason} and
@@ -34,7 +33,6 @@ var advice = map[string]string{
 	"commit-differs":      askWhichOrigin,
 	"commit-unreachable":  "ask the repository's owners whether the commit is theirs: a fork's commit looks the same",
 	"content-differs":     askPublisher,
-	"device-differs":      askPublisher,
 	"diff-id-mismatch":    takeFresh,
 	"digest-mismatch":     takeFresh,
 	"directory-differs":   askWhichOrigin,
@@ -49,9 +47,8 @@ var advice = map[string]string{
 	"foreign-layer":       "layers at foreign URLs are never fetched: verify a copy that holds them",
 	"format-differs":      treatAsForged,
 	"hash-differs":        askPublisher,
-	"hash-missing":        compareHistory,
 	"layer-count":         takeFresh,
-	"library-absent":      giveLibrary,
+	"library-stale":       "run again when the network answers, or give a clone of the official-images library: --library PATH",
 	"library-unavailable": giveLibrary,
 	"link-differs":        askPublisher,
 	"list-absent":         "ask the distributor for a checksum list of the rootfs",
@@ -60,10 +57,7 @@ var advice = map[string]string{
 	"mode-differs":        askPublisher,
 	"mutable-tag":         "pin it: {pin}",
 	"name-unknown":        giveName,
-	"no-claim":            nameOrigin,
 	"no-network":          "run again when the network answers, or give local copies: --git-mirror {repository}=PATH, --library PATH",
-	"no-origin":           nameOrigin,
-	"not-built-in":        "this program was built without that check: use the verify command",
 	"not-followed":        "only the image names the repository; to read it, give a copy: --git-mirror {repository}=PATH",
 	"not-in-library":      "if it is an official image under another name, say so with --as NAME:TAG; else ask its publisher to name the build definition in the image",
 	"not-listed":          askDistributor,
@@ -72,14 +66,13 @@ var advice = map[string]string{
 	"object-mismatch":     "read the repository from another copy: this one holds false objects",
 	"offline":             "run again without --offline, or give local copies: --git-mirror {repository}=PATH, --library PATH",
 	"other-repository":    "fine where one repository holds the program and the other the Dockerfile; else ask the publisher",
-	"over-limit":          "where so large a layer is meant: --max-layer-size BYTES",
+	"over-limit":          "where a layer is meant to be that large: --max-layer-size BYTES; other bounds are fixed",
 	"owner-differs":       askPublisher,
 	"platform-mismatch":   "ask the publisher: the index promises another platform than the image is for",
 	"repository-differs":  askWhichOrigin,
 	"run-unproved":        "a rebuild would prove what RUN made; to let it stand unproved: --accept run-unproved",
 	"size-mismatch":       takeFresh,
 	"source-absent":       giveRepository,
-	"source-unreachable":  giveRepository,
 	"sum-differs":         askDistributor,
 	"superseded":          "pull the tag again, or rebuild from the entry in force: {newer}",
 	"tag-ended":           "move to a tag that the library still builds",

@@ -1,6 +1,7 @@
 package output_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ func TestEveryReasonOfTheChecksHasAdvice(t *testing.T) {
 	// What to do about these is what the finding that they follow from says.
 	silent := map[string]bool{"no-dockerfile": true, "unreadable": true}
 	for _, c := range verify.Checks() {
-		for _, reason := range c.Reasons {
+		for _, reason := range slices.Concat(c.Fails, c.Others) {
 			if got := steps(t, reason); (got == "") != silent[reason] {
 				t.Errorf("%s: %s: advice.go says %q", c.ID, reason, got)
 			}

@@ -49,6 +49,8 @@ type Options struct {
 	// Location is what Location returns, such as the URL of which path is a
 	// copy; "": the path.
 	Location string
+	// Stale is what Library.Stale returns.
+	Stale error
 	// Progress is called while the index is made: n commits with changes so far.
 	Progress func(what string, n, total int64)
 	// Log is told when a record or an old file cannot be used; nil: silent.
@@ -60,6 +62,7 @@ type Library struct {
 	repo     *source.Repository
 	head     *source.Commit
 	location string
+	stale    error
 	index    *index
 	log      *slog.Logger
 	own      *source.Opener // to be closed; nil: the caller's is used
@@ -83,8 +86,12 @@ func Open(ctx context.Context, path string, o Options) (*Library, error) {
 	return l, nil
 }
 
+// Stale says why the repository is a copy that could not be brought up to date;
+// nil for one that is, or that is no copy.
+func (l *Library) Stale() error { return l.stale }
+
 func (l *Library) open(ctx context.Context, path string, o Options) error {
-	l.location, l.log = o.Location, o.Log
+	l.location, l.log, l.stale = o.Location, o.Log, o.Stale
 	var err error
 	if l.repo, err = o.Opener.OpenPath(ctx, path); err != nil {
 		return err
