@@ -177,19 +177,3 @@ func errorLine(err error) string {
 	}
 	return err.Error()
 }
-
-// FormatBytes writes a size as people read it: "512 B", "3.6 MB" (powers of
-// 1000, as registries show sizes).
-func FormatBytes(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n), 0
-	for value >= 999.95 && unit < len(byteUnits)-1 {
-		value /= 1000
-		unit++
-	}
-	return fmt.Sprintf("%.1f %s", value, byteUnits[unit])
-}
-
-var byteUnits = [...]string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}

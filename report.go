@@ -55,6 +55,10 @@ func (e *RunError) Unwrap() error { return e.err }
 type Image struct {
 	// Reference is the reference that led to the image, as given.
 	Reference string `json:"reference"`
+	// Name is the name that the image was traced under, NameSource who gave it:
+	// flag, reference, or image for a name that only the image itself carries.
+	Name       string `json:"name,omitempty"`
+	NameSource string `json:"nameSource,omitempty"`
 	// Digest is the manifest's digest; null where there is no manifest.
 	Digest *string `json:"digest"`
 	// ImageID is the config's digest.

@@ -173,13 +173,25 @@ func (s *session) open(ctx context.Context, ref string) (*image.Set, error) {
 	return image.Open(ctx, ref, o)
 }
 
+// givenName is the name to trace a set under as it was given, and who gave it:
+// flag, reference or image; "" where it has none.
+func (s *session) givenName(set *image.Set) (given, source string) {
+	ref := set.Reference
+	switch {
+	case s.options.As != "":
+		return s.options.As, "flag"
+	case ref.Name == "":
+		return "", ""
+	case ref.OwnAccount:
+		return ref.Name, "image"
+	}
+	return ref.Name, "reference"
+}
+
 // traceName is the name to trace a set under: repository and tag, "" where it
 // has none.
 func (s *session) traceName(set *image.Set) (repository, tag string, err error) {
-	given := s.options.As
-	if given == "" {
-		given = set.Reference.Name
-	}
+	given, _ := s.givenName(set)
 	if given == "" {
 		return "", "", nil
 	}
@@ -229,19 +241,12 @@ func (s *session) close() {
 	}
 }
 
-// openCode names the kind of an error that kept a reference from being opened.
-func openCode(err error) string {
-	switch {
-	case errors.Is(err, network.ErrOffline):
-		return "offline"
-	case kind[*image.NotFoundError](err):
-		return "not-found"
-	case kind[*image.AbsentError](err):
-		return "blob-absent"
-	case kind[*image.LimitError](err):
-		return "over-limit"
-	case kind[*network.HostError](err), kind[*network.IdleError](err):
-		return "no-network"
+// timeStage notes how long a stage took, over all images.
+func (s *session) timeStage(name string) func() {
+	start := time.Now()
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stages[name] += Duration(time.Since(start))
 	}
-	return "cannot-open"
 }

@@ -2,9 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
-	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -80,7 +77,9 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 	if ctx.Err() != nil {
 		return Image{}, context.Cause(ctx)
 	}
-	return judgeImage(f, s.options.Requirements), nil
+	out := judgeImage(f, s.options.Requirements)
+	out.Name, out.NameSource = s.givenName(set)
+	return out, nil
 }
 
 // judgeImage turns the facts into the image's part of the report.
@@ -101,30 +100,4 @@ func judgeImage(f *facts, r Requirements) Image {
 	}
 	out.Verdict = Judge(out.Findings)
 	return out
-}
-
-// runError states why a reference could not be opened.
-func runError(ref string, err error) *RunError {
-	if e, ok := errors.AsType[*RunError](err); ok {
-		return e
-	}
-	e := &RunError{Code: openCode(err), Message: err.Error(), Input: ref, err: err}
-	if !strings.Contains(e.Message, ref) {
-		e.Message = ref + ": " + e.Message
-	}
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		e.Hint = hinted.Hint()
-	}
-	return e
-}
-
-// timeStage notes how long a stage took, over all images.
-func (s *session) timeStage(name string) func() {
-	start := time.Now()
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.stages[name] += Duration(time.Since(start))
-	}
 }

@@ -124,7 +124,7 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	a.flags.add(root)
-	root.AddCommand(a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }
 

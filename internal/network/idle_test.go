@@ -13,6 +13,10 @@ import (
 
 const testIdle = 100 * time.Millisecond
 
+// patientIdle is for servers that are slow and not idle: a busy machine may hold
+// them up for long.
+const patientIdle = time.Second
+
 // silent is a server that takes connections and never says anything.
 func silent(t *testing.T) string {
 	t.Helper()
@@ -41,7 +45,7 @@ func wantIdle(t *testing.T, err error, host string, took time.Duration) {
 	if !ok || *idle != (IdleError{Host: host, Idle: testIdle}) || idle.Error() != "no byte from "+host+" for 100ms" {
 		t.Errorf("error %v, want no byte from %s for 100ms", err, host)
 	}
-	if took < testIdle || took > 20*testIdle {
+	if took < testIdle || took > 100*testIdle {
 		t.Errorf("it took %v", took)
 	}
 }
@@ -88,12 +92,12 @@ func TestAServerThatHangsInTheBodyEndsInAnIdleError(t *testing.T) {
 func TestASlowServerIsWaitedForAsLongAsBytesCome(t *testing.T) {
 	server := serve(t, true, func(w http.ResponseWriter, r *http.Request) {
 		for range 8 {
-			time.Sleep(testIdle / 3)
+			time.Sleep(patientIdle / 5)
 			io.WriteString(w, "x")
 			w.(http.Flusher).Flush()
 		}
 	})
-	tr := newTransport(t, Options{AllowHosts: []string{"127.0.0.1"}, IdleTimeout: testIdle})
+	tr := newTransport(t, Options{AllowHosts: []string{"127.0.0.1"}, IdleTimeout: patientIdle})
 	if _, body, err := fetch(tr, server.URL); err != nil || body != "xxxxxxxx" {
 		t.Errorf("got %q, %v", body, err)
 	}
@@ -181,7 +185,7 @@ func TestCancellingEndsARequestAtOnce(t *testing.T) {
 			if !errors.Is(err, cause) && !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v, want the cancellation", err)
 			}
-			if took := time.Since(started); took > 20*testIdle {
+			if took := time.Since(started); took > 100*testIdle {
 				t.Errorf("it took %v", took)
 			}
 		})

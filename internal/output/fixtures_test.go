@@ -58,7 +58,7 @@ func report(images ...verify.Image) *verify.Report {
 }
 
 func image(verdict verify.Verdict, platform, digest string, findings ...verify.Finding) verify.Image {
-	return verify.Image{Reference: "distro:3.20.3", Digest: ptr(digest), ImageID: imageID, Platform: ptr(platform),
+	return verify.Image{Reference: "distro:3.20.3", Name: "docker.io/library/distro:3.20.3", NameSource: "reference", Digest: ptr(digest), ImageID: imageID, Platform: ptr(platform),
 		Created: ptr(time.Date(2024, 9, 6, 12, 5, 36, 0, time.UTC)), Verdict: verdict, Origin: origin(), Findings: findings}
 }
 
@@ -163,7 +163,7 @@ func platforms() *verify.Report {
 // references is a run over several references, one of which cannot be opened
 // and one of which has no origin, no manifest and no platform.
 func references() *verify.Report {
-	bare := verify.Image{Reference: "docker-archive:app.tar", ImageID: imageID, Verdict: verify.Incomplete, Findings: []verify.Finding{
+	bare := verify.Image{Reference: "docker-archive:app.tar", Name: "example.com/app:1", NameSource: "image", ImageID: imageID, Verdict: verify.Incomplete, Findings: []verify.Finding{
 		{Check: "trace.origin", Status: verify.Unknown, Reason: "name-unknown", Required: true, Evidence: evidence(),
 			Summary: "no origin is known: the image has no name"}}}
 	unproved := verified().Images[0]

@@ -88,13 +88,7 @@ func find(img *verify.Image, check string) *verify.Finding {
 // still look the same, the rest is named instead.
 func provedBytes(c verify.Coverage) string {
 	total, proved := c.Total(), c.Proved+c.Base
-	unit, scale := "B", 1.0
-	for _, u := range []string{"kB", "MB", "GB", "TB", "PB", "EB"} {
-		if float64(total)/scale < 999.95 {
-			break
-		}
-		unit, scale = u, scale*1000
-	}
+	scale, unit := verify.ByteUnit(total)
 	if unit == "B" {
 		return fmt.Sprintf("%d of %d B proved", proved, total)
 	}

@@ -41,6 +41,11 @@ func (c *canvas) headline(img *verify.Image) {
 // facts are the rows below the headline: why, where from, and which image.
 func (c *canvas) facts(img *verify.Image) []entry {
 	rows := verdictRows(img)
+	if img.NameSource == "image" {
+		rows = append(rows, row("name", img.Name+", by the image's own account"))
+	} else if c.Verbose && img.Name != "" {
+		rows = append(rows, row("name", img.Name+" (by "+img.NameSource+")"))
+	}
 	rows = append(rows, c.originRows(img)...)
 	if img.Digest != nil {
 		rows = append(rows, row("digest", *img.Digest))

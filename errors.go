@@ -1,0 +1,42 @@
+package verify
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/imageverify/verify/internal/image"
+	"github.com/imageverify/verify/internal/network"
+)
+
+// runError states why a reference could not be opened.
+func runError(ref string, err error) *RunError {
+	if e, ok := errors.AsType[*RunError](err); ok {
+		return e
+	}
+	e := &RunError{Code: openCode(err), Message: err.Error(), Input: ref, err: err}
+	if !strings.Contains(e.Message, ref) {
+		e.Message = ref + ": " + e.Message
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		e.Hint = hinted.Hint()
+	}
+	return e
+}
+
+// openCode names the kind of an error that kept a reference from being opened.
+func openCode(err error) string {
+	switch {
+	case errors.Is(err, network.ErrOffline):
+		return "offline"
+	case kind[*image.NotFoundError](err):
+		return "not-found"
+	case kind[*image.AbsentError](err):
+		return "blob-absent"
+	case kind[*image.LimitError](err):
+		return "over-limit"
+	case kind[*network.HostError](err), kind[*network.IdleError](err):
+		return "no-network"
+	}
+	return "cannot-open"
+}
