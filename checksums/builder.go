@@ -50,7 +50,7 @@ func NewBuilder(spill func() (*os.File, error), l Limits) *Builder {
 	if spill == nil {
 		spill = tempFile
 	}
-	return &Builder{spill: spill, limits: l.orDefault(), memory: DefaultMemory}
+	return &Builder{spill: spill, limits: l.OrDefault(), memory: DefaultMemory}
 }
 
 func tempFile() (*os.File, error) {

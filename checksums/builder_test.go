@@ -36,6 +36,7 @@ func randomEntries(seed uint64, n int) []Entry {
 		if i%5 == 0 {
 			e.Link = strings.Repeat("../", rnd.IntN(5)) + "x"
 			e.Xattrs = map[string]string{"user.b": "", "security.capability": "\x01\x00\xff", "": "x"}
+			e.Odd = "acl,uname"
 		}
 		entries[i] = e
 	}

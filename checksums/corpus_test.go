@@ -1,8 +1,10 @@
 package checksums
 
 import (
+	"archive/tar"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -78,17 +80,18 @@ func readReal(t *testing.T, path string, d v1.Descriptor, diffID v1.Hash) {
 	if l.BlobErr != nil || l.TarErr != nil || l.Index.Len() == 0 {
 		t.Fatalf("%s: %v, %v", path, l.BlobErr, l.TarErr)
 	}
-	// Builders write layers in walk order.
+	// Builders write layers in walk order, and nothing odd into them.
 	next := 0
 	for e, err := range l.Index.Entries() {
-		if err != nil || e.Seq != next {
-			t.Fatalf("%s: entry %d (%s) has place %d, %v", path, next, e.Path, e.Seq, err)
+		if err != nil || e.Seq != next || e.Odd != "" {
+			t.Fatalf("%s: entry %d (%s) has place %d, odd %q, %v", path, next, e.Path, e.Seq, e.Odd, err)
 		}
 		next++
 	}
 }
 
-// TestRealBuildersLayersAreRead reads the archives that builders wrote.
+// TestRealBuildersLayersAreRead reads the archives that builders wrote, and the
+// layers in them.
 func TestRealBuildersLayersAreRead(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(corpus.Dir(t), "builders", "*.tar"))
 	if err != nil || len(files) == 0 {
@@ -104,5 +107,42 @@ func TestRealBuildersLayersAreRead(t *testing.T) {
 		if err != nil || l.BlobErr != nil || l.TarErr != nil || l.Index.Len() == 0 || l.Trailing {
 			t.Errorf("%s: %+v, %v", path, l, err)
 		}
+		readInner(t, path)
+	}
+}
+
+// readInner checks that no layer of a saved image holds anything odd.
+func readInner(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	layers := 0
+	for tr := tar.NewReader(f); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(h.Name) != "layer.tar" {
+			continue
+		}
+		layers++
+		l, err := ReadLayer(t.Context(), tr, LayerOptions{Size: -1})
+		if err != nil || l.Index == nil {
+			t.Fatalf("%s: %s: %+v, %v", path, h.Name, l, err)
+		}
+		for _, e := range entriesOf(t, l.Index) {
+			if e.Odd != "" {
+				t.Errorf("%s: %s: %s is odd: %s", path, h.Name, e.Path, e.Odd)
+			}
+		}
+	}
+	if layers == 0 {
+		t.Errorf("%s: no layers", path)
 	}
 }

@@ -34,6 +34,25 @@ type Entry struct {
 	// Digest is the sha256 of the content of a regular file (or of the content
 	// of an entry of unknown type); zero where there can be no content.
 	Digest [32]byte
+	// Odd says what else of the header an unpacking program could act on, as
+	// comma-joined words in alphabetical order; "" for what image builders
+	// write. It names what is there, not what it holds. The words are:
+	//
+	//	acl         an access control list (PAX SCHILY.acl.*)
+	//	contiguous  typeflag '7', else taken for a file
+	//	gname       a group's name that is root for another number than 0, or
+	//	            not root for 0; other names differ from machine to machine,
+	//	            and builders write those of theirs
+	//	link        a hard link's target is not written as Link has it
+	//	name        the name is not written as Path has it; "./" in front
+	//	            and a directory's "/" behind are not odd
+	//	pax:KEY     a PAX record of an unknown key, or a field left empty
+	//	size        a link, directory, device or FIFO is said to have content
+	//	sparse      a file with holes, else taken for a file
+	//	uname       a user's name, as for gname
+	//
+	// Keys are escaped and cut; of more than 16 words the rest is "…".
+	Odd string
 	// Seq is the entry's place in the archive, from 0.
 	Seq int
 }

@@ -15,7 +15,7 @@ import (
 // sum of the contents' sizes (both little-endian uint64), then the records in
 // walk order, each after its length.
 const (
-	indexMagic = "vindex\x00\x01"
+	indexMagic = "vindex\x00\x02"
 	headerSize = int64(len(indexMagic)) + 16
 )
 

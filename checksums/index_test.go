@@ -109,8 +109,8 @@ func readAll(b []byte) error {
 func TestDamagedIndexesAreRefused(t *testing.T) {
 	a, b := appendRecord(nil, &Entry{Path: "a", Size: 1}), appendRecord(nil, &Entry{Path: "b", Size: 2, Seq: 1})
 	again := appendRecord(nil, &Entry{Path: "a", Seq: 0})
-	// path type mode uid gid size link devmajor devminor time xattrs digest seq
-	const good = "\x01a0\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	// path type mode uid gid size link devmajor devminor time xattrs digest seq odd
+	const good = "\x01a0\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	if err := readAll(rawIndex(1, 0, rawRecord(good))); err != nil {
 		t.Fatalf("the record that the others are made of: %v", err)
 	}
@@ -120,7 +120,7 @@ func TestDamagedIndexesAreRefused(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"nothing":                          nil,
 		"a cut header":                     rawIndex(0, 0)[:headerSize-1],
-		"another magic":                    append([]byte("vindex\x00\x02"), rawIndex(0, 0)[8:]...),
+		"another magic":                    append([]byte("vindex\x00\x01"), rawIndex(0, 0)[8:]...),
 		"more entries than bytes":          rawIndex(1<<62, 0, a),
 		"a negative sum":                   rawIndex(1, 1<<63, a),
 		"an entry too few":                 rawIndex(2, 1, a),
@@ -145,6 +145,7 @@ func TestDamagedIndexesAreRefused(t *testing.T) {
 		"attributes out of order":          rawIndex(1, 0, rawRecord(good[:11]+"\x02\x01b\x00\x01a\x00"+good[12:])),
 		"an attribute twice":               rawIndex(1, 0, rawRecord(good[:11]+"\x02\x01a\x00\x01a\x00"+good[12:])),
 		"a zero digest that is written":    rawIndex(1, 0, rawRecord(good[:12]+"\x01"+strings.Repeat("\x00", 32)+good[13:])),
+		"oddities that are cut":            rawIndex(1, 0, rawRecord(good[:14]+"\x02x")),
 		"a digest that is cut":             rawIndex(1, 0, rawRecord(good[:12]+"\x01abc")),
 		"a record longer than the longest": rawIndex(1, 0, rawRecord(strings.Repeat("x", maxRecord))),
 	} {

@@ -2,9 +2,9 @@ package checksums
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -17,13 +17,15 @@ import (
 // Layer is what one reading of a layer's blob found. Nothing in it is compared
 // with what a manifest or config says; that is for the caller to do.
 type Layer struct {
-	// Blob and BlobSize are the digest and number of the bytes read. A blob
+	// Blob and BlobSize are the digest, by LayerOptions.Algorithm, and number
+	// of the bytes read. A blob
 	// longer than LayerOptions.Size is read one byte beyond it, so BlobSize is
 	// then Size+1. Blob is zero (BlobSize as far as it was read) only where
 	// the blob itself is over the bound that LayerOptions.Limits sets.
 	Blob     v1.Hash
 	BlobSize int64
-	// DiffID is the digest of the unpacked bytes; zero when BlobErr is set.
+	// DiffID is the sha256 digest of the unpacked bytes, whatever the blob's
+	// algorithm is; zero when BlobErr is set.
 	DiffID v1.Hash
 	// Unpacked is the number of unpacked bytes.
 	Unpacked    int64
@@ -48,6 +50,9 @@ type LayerOptions struct {
 	// Size is how many bytes the blob should have, below 0 if unknown. At most
 	// one byte more is read.
 	Size int64
+	// Algorithm is the one of the digest that the blob is to be compared with:
+	// "sha256", which "" stands for, or "sha512".
+	Algorithm string
 	// Limits bounds the layer; zero fields have their defaults.
 	Limits Limits
 	// Memory is how many bytes making the index may hold before it goes to a
@@ -74,14 +79,17 @@ func blobLimit(unpacked int64) int64 {
 // ReadLayer reads a layer's blob once, to its end: it hashes the blob, unpacks
 // it, hashes what comes out, and indexes the archive in that. Whatever is wrong
 // with the layer is told in the Layer. The error is for what says nothing
-// about the layer: reading from blob failed, ctx ended, or the temporary file
-// of the index failed (*SpillError). blob is read in another goroutine, which
+// about the layer: reading from blob failed, ctx ended, the temporary file of
+// the index failed (*SpillError), or o.Algorithm is not known. blob is read in another goroutine, which
 // has ended when ReadLayer returns; a Read that blocks should end with ctx.
 func ReadLayer(ctx context.Context, blob io.Reader, o LayerOptions) (*Layer, error) {
-	limits := o.Limits.orDefault()
+	limits := o.Limits.OrDefault()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	src := newBlobReader(ctx, blob, o.Size, limits.Unpacked, o.Progress)
+	src, err := newBlobReader(ctx, blob, o)
+	if err != nil {
+		return nil, err
+	}
 	p := startPump(ctx, src, limits.Unpacked, o.Windows.reserve(ctx))
 	b := NewBuilder(o.Spill, limits)
 	defer b.Close()
@@ -126,7 +134,7 @@ func result(src *blobReader, p *pump, unpacked *pumped, facts TarFacts, tarErr e
 	if l.BlobErr != nil {
 		return l, nil
 	}
-	l.DiffID = sha256Hash(unpacked.hash)
+	l.DiffID = digestOf("sha256", unpacked.hash)
 	l.Trailing, l.TarErr = facts.Trailing, tarErr
 	if l.TarErr != nil {
 		return l, nil
@@ -138,32 +146,32 @@ func result(src *blobReader, p *pump, unpacked *pumped, facts TarFacts, tarErr e
 	return l, nil
 }
 
-func sha256Hash(h hash.Hash) v1.Hash {
-	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}
-}
-
 // blobReader reads a blob as far as it may, and hashes it.
 type blobReader struct {
-	ctx      context.Context
-	r        io.Reader
-	hash     hash.Hash
-	progress func(int64)
-	n, limit int64
-	end      error // what is returned at limit
-	err      error // of r or ctx, never io.EOF
+	ctx       context.Context
+	r         io.Reader
+	algorithm string
+	hash      hash.Hash
+	progress  func(int64)
+	n, limit  int64
+	end       error // what is returned at limit
+	err       error // of r or ctx, never io.EOF
 }
 
-func newBlobReader(ctx context.Context, r io.Reader, size, unpacked int64, progress func(int64)) *blobReader {
-	if progress == nil {
-		progress = func(int64) {}
+func newBlobReader(ctx context.Context, r io.Reader, o LayerOptions) (*blobReader, error) {
+	b := &blobReader{ctx: ctx, r: r, algorithm: cmp.Or(o.Algorithm, "sha256"), progress: o.Progress}
+	if b.hash = newHash(b.algorithm); b.hash == nil {
+		return nil, fmt.Errorf("reading a layer: digest algorithm %q is not supported", b.algorithm)
 	}
-	b := &blobReader{ctx: ctx, r: r, hash: sha256.New(), progress: progress}
-	b.limit = blobLimit(unpacked)
+	if b.progress == nil {
+		b.progress = func(int64) {}
+	}
+	b.limit = blobLimit(o.Limits.OrDefault().Unpacked)
 	b.end = &LimitError{What: "bytes of blob", Limit: b.limit - 1}
-	if size >= 0 && size < b.limit {
-		b.limit, b.end = size+1, io.EOF
+	if o.Size >= 0 && o.Size < b.limit {
+		b.limit, b.end = o.Size+1, io.EOF
 	}
-	return b
+	return b, nil
 }
 
 func (b *blobReader) Read(p []byte) (int, error) {
@@ -191,7 +199,7 @@ func (b *blobReader) digest() v1.Hash {
 	if b.n == b.limit && b.end != io.EOF {
 		return v1.Hash{}
 	}
-	return sha256Hash(b.hash)
+	return digestOf(b.algorithm, b.hash)
 }
 
 // input returns what a decoder reads from.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,25 @@ func TestALayerIsReadInOnePass(t *testing.T) {
 			if l.Index.Len() != len(want) || !bytes.Equal(serialised(t, l.Index), serialised(t, build(t, 0, want))) {
 				t.Errorf("%s: index differs from that of the plain tar", kind)
 			}
+		}
+	}
+}
+
+func TestABlobIsHashedByTheAlgorithmOfItsDigest(t *testing.T) {
+	raw := seededLayer(t, 1, 20, 10_000)
+	blob := gzipped(t, raw)
+	long := v1.Hash{Algorithm: "sha512", Hex: fmt.Sprintf("%x", sha512.Sum512(blob))}
+	for algorithm, want := range map[string]v1.Hash{"": hashOf(string(blob)), "sha256": hashOf(string(blob)), "sha512": long} {
+		l := readLayer(t, blob, LayerOptions{Size: int64(len(blob)), Algorithm: algorithm})
+		if l.Blob != want || l.DiffID != hashOf(string(raw)) {
+			t.Errorf("%q: blob %s, diff ID %s", algorithm, l.Blob, l.DiffID)
+		}
+	}
+	for _, algorithm := range []string{"sha1", "SHA512", "sha512 "} {
+		want := fmt.Sprintf("reading a layer: digest algorithm %q is not supported", algorithm)
+		l, err := ReadLayer(t.Context(), iotest.ErrReader(errors.New("was read")), LayerOptions{Algorithm: algorithm})
+		if l != nil || err == nil || err.Error() != want {
+			t.Errorf("got %v, %v; want %s", l, err, want)
 		}
 	}
 }

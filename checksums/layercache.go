@@ -17,7 +17,7 @@ const (
 	blobKind     = "layer-blob"  // blob digest and size → blobRecord
 	indexKind    = "layer-index" // diff ID → serialised Index
 	blobVersion  = 1
-	indexVersion = 1
+	indexVersion = 2
 )
 
 // LayerCache remembers layers that were read in full. A layer is found by the

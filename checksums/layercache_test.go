@@ -194,6 +194,47 @@ func TestARecordWithTheRightDigestAndTheWrongContentMisses(t *testing.T) {
 	}
 }
 
+func TestALayerIsKeptUnderItsDigestsAlgorithm(t *testing.T) {
+	c, _ := openCache(t)
+	blob := gzipped(t, []byte(archive(header{name: "f", typ: '0'}.with("x"), tarEnd)))
+	short, long := readLayer(t, blob, LayerOptions{Size: -1}), readLayer(t, blob, LayerOptions{Size: -1, Algorithm: "sha512"})
+	if err := c.Store(long); err != nil {
+		t.Fatal(err)
+	}
+	got, found := c.Lookup(long.Blob, long.BlobSize)
+	if !found || got.Blob != long.Blob || got.DiffID != short.DiffID {
+		t.Fatalf("found %v, %+v", found, got)
+	}
+	got.Index.Close()
+	for _, h := range []v1.Hash{short.Blob, {Algorithm: "sha256", Hex: long.Blob.Hex}, {Algorithm: "sha512", Hex: short.Blob.Hex}} {
+		if _, found := c.Lookup(h, long.BlobSize); found {
+			t.Errorf("%s: found", h)
+		}
+	}
+}
+
+func TestARecordOfAnOlderFormMisses(t *testing.T) {
+	c, d := openCache(t)
+	l := readLayer(t, nil, LayerOptions{Size: 0})
+	if err := c.Store(l); err != nil {
+		t.Fatal(err)
+	}
+	w, err := d.Create(indexKind, indexVersion, l.DiffID.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.Write(append([]byte("vindex\x00\x01"), make([]byte, 16)...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if _, found := c.Lookup(l.Blob, l.BlobSize); found {
+		t.Error("an index of version 1 was believed")
+	}
+}
+
 func TestNoCacheKeepsNothing(t *testing.T) {
 	c := NewLayerCache(nil)
 	l := readLayer(t, nil, LayerOptions{Size: 0})

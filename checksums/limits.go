@@ -39,7 +39,8 @@ func DefaultLimits() Limits {
 	return Limits{Unpacked: DefaultUnpacked, Entries: DefaultEntries, PathBytes: DefaultPathBytes}
 }
 
-func (l Limits) orDefault() Limits {
+// OrDefault returns the limits with zero fields filled in.
+func (l Limits) OrDefault() Limits {
 	d := DefaultLimits()
 	if l.Unpacked == 0 {
 		l.Unpacked = d.Unpacked

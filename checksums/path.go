@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// rootPath is the Path of the entry for the root itself.
-const rootPath = "."
-
 // CleanPath turns the name of an archive's entry into the form that Entry.Path
 // has: "./usr/bin/", "/usr/bin" and "usr//bin/." are all "usr/bin"; the root is
 // ".". ".." is resolved within the name; what is left of it leads out of the

@@ -18,7 +18,7 @@ const recordPrefix = 4
 
 // appendRecord appends an entry's record to dst. After its length the record
 // holds path, type, mode, uid, gid, size, link, device numbers, time,
-// attributes, digest and place. There is one encoding only of each entry:
+// attributes, digest, place and oddities. There is one encoding only of each entry:
 // numbers are varints of the shortest form, attributes are sorted by name.
 func appendRecord(dst []byte, e *Entry) []byte {
 	start := len(dst)
@@ -36,6 +36,7 @@ func appendRecord(dst []byte, e *Entry) []byte {
 	dst = appendXattrs(dst, e.Xattrs)
 	dst = appendDigest(dst, &e.Digest)
 	dst = binary.AppendUvarint(dst, uint64(e.Seq))
+	dst = appendString(dst, e.Odd)
 	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start-recordPrefix))
 	return dst
 }
@@ -98,6 +99,7 @@ func decodeRecord(b []byte) (Entry, error) {
 		Xattrs:   f.xattrs(),
 		Digest:   f.digest(),
 		Seq:      int(f.size()),
+		Odd:      f.string(),
 	}
 	if f.bad || len(f.b) != 0 || e.Path != CleanPath(e.Path) {
 		return Entry{}, errRecord

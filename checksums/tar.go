@@ -123,6 +123,7 @@ func EntryFromHeader(h *tar.Header) Entry {
 		GID:     h.Gid,
 		ModTime: h.ModTime.UTC(),
 		Xattrs:  xattrs(h.PAXRecords),
+		Odd:     odd(h),
 	}
 	switch e.Type {
 	case tar.TypeSymlink:

@@ -115,6 +115,7 @@ func TestEveryTarShapeIsIndexed(t *testing.T) {
 	file := func(path, content string) Entry {
 		return Entry{Path: path, Type: '0', Size: int64(len(content)), Digest: digest(content), ModTime: epoch}
 	}
+	odd := func(words string, e Entry) Entry { e.Odd = words; return e }
 	deep := strings.Repeat("long/", 300) + "name"
 	for name, test := range map[string]struct {
 		tar  string
@@ -123,7 +124,7 @@ func TestEveryTarShapeIsIndexed(t *testing.T) {
 		"an empty stream": {"", nil},
 		"only an end":     {archive(tarEnd), nil},
 		"a file": {
-			archive(header{name: "./etc//passwd", typ: '0', mode: 0o100644, mtime: 7}.with("root"), tarEnd),
+			archive(header{name: "./etc/passwd", typ: '0', mode: 0o100644, mtime: 7}.with("root"), tarEnd),
 			[]Entry{{Path: "etc/passwd", Type: '0', Mode: 0o644, Size: 4, Digest: digest("root"), ModTime: time.Unix(7, 0).UTC()}}},
 		"all mode bits, and no type bits": {
 			archive(header{name: "f", typ: '0', mode: 0o107777}.with("")),
@@ -133,10 +134,10 @@ func TestEveryTarShapeIsIndexed(t *testing.T) {
 			[]Entry{{Path: ".", Type: '5', Mode: 0o755, ModTime: epoch}}},
 		"links": {
 			archive(header{name: "s", typ: '2', link: "/../x//y"}.with(""), header{name: "h", typ: '1', link: "./a//b"}.with("")),
-			[]Entry{{Path: "s", Type: '2', Link: "/../x//y", ModTime: epoch}, {Path: "h", Type: '1', Link: "a/b", ModTime: epoch, Seq: 1}}},
+			[]Entry{{Path: "s", Type: '2', Link: "/../x//y", ModTime: epoch}, {Path: "h", Type: '1', Link: "a/b", ModTime: epoch, Seq: 1, Odd: "link"}}},
 		"a hard link that declares a size, and has no content": {
 			archive(string(header{name: "h", typ: '1', link: "f", size: 99}.block()), header{name: "f", typ: '0'}.with("x"), tarEnd),
-			[]Entry{{Path: "h", Type: '1', Link: "f", ModTime: epoch}, {Path: "f", Type: '0', Size: 1, Digest: digest("x"), ModTime: epoch, Seq: 1}}},
+			[]Entry{{Path: "h", Type: '1', Link: "f", ModTime: epoch, Odd: "size"}, {Path: "f", Type: '0', Size: 1, Digest: digest("x"), ModTime: epoch, Seq: 1}}},
 		"devices and FIFOs": {
 			archive(header{name: "c", typ: '3', major: 1, minor: 3}.with(""), header{name: "b", typ: '4', major: 8}.with(""), header{name: "p", typ: '6'}.with("")),
 			[]Entry{
@@ -147,7 +148,7 @@ func TestEveryTarShapeIsIndexed(t *testing.T) {
 			archive(header{name: "f", typ: 0, magic: "\x00"}.with("x"), header{name: "d/", typ: 0, magic: "\x00"}.with("")),
 			[]Entry{file("f", "x"), {Path: "d", Type: '5', ModTime: epoch, Seq: 1}}},
 		"a contiguous file is a file": {
-			archive(header{name: "f", typ: '7'}.with("x")), []Entry{file("f", "x")}},
+			archive(header{name: "f", typ: '7'}.with("x")), []Entry{odd("contiguous", file("f", "x"))}},
 		"an unknown type keeps its content": {
 			archive(header{name: "f", typ: 'V', magic: gnuMagic}.with("x")),
 			[]Entry{{Path: "f", Type: 'V', Size: 1, Digest: digest("x"), ModTime: epoch}}},
@@ -155,10 +156,10 @@ func TestEveryTarShapeIsIndexed(t *testing.T) {
 			archive(header{name: "c", prefix: "a/b", typ: '0'}.with("")), []Entry{file("a/b/c", "")}},
 		"names that lead out": {
 			archive(header{name: "../../x", typ: '0'}.with(""), header{name: "/abs", typ: '0'}.with("")),
-			[]Entry{file("../../x", ""), func() Entry { e := file("abs", ""); e.Seq = 1; return e }()}},
+			[]Entry{file("../../x", ""), func() Entry { e := odd("name", file("abs", "")); e.Seq = 1; return e }()}},
 		"a Windows layer's names and attributes": {
 			archive(pax('x', "path=Files\\a", "MSWINDOWS.fileattr=32"), header{name: "x", typ: '0'}.with("")),
-			[]Entry{file("Files\\a", "")}},
+			[]Entry{odd("pax:MSWINDOWS.fileattr", file("Files\\a", ""))}},
 		"numbers in base 256": {
 			archive(header{name: "f", typ: '0', magic: gnuMagic, uid: "\x80\x00\x00\x00\x00\x20\x00\x00", gid: "\xff\xff\xff\xff\xff\xff\xff\xff"}.with("")),
 			[]Entry{{Path: "f", Type: '0', UID: 1 << 21, GID: -1, Digest: digest(""), ModTime: epoch}}},
@@ -176,18 +177,18 @@ func TestEveryTarShapeIsIndexed(t *testing.T) {
 			archive(pax('x', "size=3"), string(header{name: "f", typ: '0'}.block()), padded("abc"), tarEnd), []Entry{file("f", "abc")}},
 		"a PAX size of a hard link, without content": {
 			archive(pax('x', "size=3"), string(header{name: "h", typ: '1', link: "f"}.block()), tarEnd),
-			[]Entry{{Path: "h", Type: '1', Link: "f", ModTime: epoch}}},
+			[]Entry{{Path: "h", Type: '1', Link: "f", ModTime: epoch, Odd: "size"}}},
 		"a global header": {
 			archive(string(pax('g', "comment=0123")), header{name: "f", typ: '0'}.with("")),
 			[]Entry{{Path: "PaxHeaders/x", Type: 'g', ModTime: time.Time{}.Add(1)}, func() Entry { e := file("f", ""); e.Seq = 1; return e }()}},
 		"a GNU sparse file": {
 			archive(string(header{name: "f", typ: 'S', magic: gnuMagic, size: 2,
 				sparse: "00000000003\x0000000000002\x00" + strings.Repeat("\x00", 72) + "\x00" + "00000000010\x00"}.block()), padded("ab"), tarEnd),
-			[]Entry{file("f", "\x00\x00\x00ab\x00\x00\x00")}},
+			[]Entry{odd("sparse", file("f", "\x00\x00\x00ab\x00\x00\x00"))}},
 		"a PAX sparse file (1.0)": {
 			archive(pax('x', "GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=real", "GNU.sparse.realsize=6"),
 				string(header{name: "GNUSparseFile.0/real", typ: '0', size: tarBlock + 1}.block()), padded("1\n3\n1\n"), padded("x"), tarEnd),
-			[]Entry{file("real", "\x00\x00\x00x\x00\x00")}},
+			[]Entry{odd("sparse", file("real", "\x00\x00\x00x\x00\x00"))}},
 		"a time of the year 1 is a time": {
 			archive(pax('x', "mtime=-62135596800"), header{name: "f", typ: '0'}.with("")),
 			[]Entry{{Path: "f", Type: '0', Digest: digest(""), ModTime: time.Time{}.Add(1)}}},
@@ -312,13 +313,25 @@ func TestOneBuilderTakesSeveralArchives(t *testing.T) {
 	}
 }
 
+func checkOdd(t *testing.T, h *tar.Header, e Entry) {
+	plain := strings.TrimSuffix(strings.TrimPrefix(h.Name, "./"), "/")
+	if e.Type != 'g' && e.Odd == "" && plain != e.Path && e.Path != "." {
+		t.Errorf("%q became %q, and nothing is odd", h.Name, e.Path)
+	}
+	if len(e.Odd) > (maxOddWords+1)*(maxOddKey*10+10) || e.Odd != "" && strings.ContainsAny(e.Odd, "\n\x1b\x00") {
+		t.Errorf("odd: %q", e.Odd)
+	}
+}
+
 // The law: what archive/tar reads to the end with the same headers, in the same
-// order, is what is indexed; where it fails, indexing fails.
+// order, is what is indexed; where it fails, indexing fails. What has nothing
+// odd has its plain name, and what is odd is told within bounds.
 func FuzzIndexTar(f *testing.F) {
 	f.Add([]byte(archive(header{name: "a/f", typ: '0'}.with("content"), header{name: "l", typ: '2', link: "a"}.with(""), tarEnd)))
 	f.Add([]byte(archive(pax('x', "path=b", "SCHILY.xattr.user.a=1", "mtime=1.5"), header{name: "x", typ: '0'}.with("x"))))
 	f.Add([]byte(archive(header{name: "L", typ: 'L', magic: gnuMagic}.with("name\x00"), header{name: "x", typ: 0, magic: gnuMagic}.with(""))))
 	f.Add([]byte(archive(pax('g', "comment=x"), tarEnd, "trailing")))
+	f.Add([]byte(archive(pax('x', "SCHILY.acl.access=x", "a,\n=b", "uname=root", "uid=1"), header{name: "/a//../b", typ: '1', link: "./x", size: 9}.with(""))))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := Limits{Unpacked: 1 << 20, Entries: 100, PathBytes: 1 << 20}
 		b := NewBuilder(nil, l)
@@ -332,6 +345,8 @@ func FuzzIndexTar(f *testing.F) {
 			}
 			if e := EntryFromHeader(h); e.Path != CleanPath(e.Path) || e.Size < 0 {
 				t.Fatalf("entry %d: %+v", i, e)
+			} else {
+				checkOdd(t, h, e)
 			}
 		}
 		if err != nil {

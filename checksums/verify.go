@@ -43,15 +43,26 @@ func (e *DigestError) Error() string {
 // trailing bytes are seen. The bytes are verified only once io.EOF was met.
 func VerifyReader(r io.Reader, size int64, want v1.Hash) io.Reader {
 	v := &verifyReader{r: r, size: max(size, -1), want: want}
-	switch want.Algorithm {
-	case "sha256":
-		v.hash = sha256.New()
-	case "sha512":
-		v.hash = sha512.New()
-	default:
+	if v.hash = newHash(want.Algorithm); v.hash == nil {
 		v.err = fmt.Errorf("digest %q: unknown algorithm", want.String())
 	}
 	return v
+}
+
+// newHash returns a hash of the algorithm as digests name it, nil for one that
+// is not known.
+func newHash(algorithm string) hash.Hash {
+	switch algorithm {
+	case "sha256":
+		return sha256.New()
+	case "sha512":
+		return sha512.New()
+	}
+	return nil
+}
+
+func digestOf(algorithm string, h hash.Hash) v1.Hash {
+	return v1.Hash{Algorithm: algorithm, Hex: hex.EncodeToString(h.Sum(nil))}
 }
 
 type verifyReader struct {
@@ -86,7 +97,7 @@ func (v *verifyReader) Read(p []byte) (int, error) {
 
 // check is called at the end and returns what the reader ends with.
 func (v *verifyReader) check() error {
-	got := v1.Hash{Algorithm: v.want.Algorithm, Hex: hex.EncodeToString(v.hash.Sum(nil))}
+	got := digestOf(v.want.Algorithm, v.hash)
 	if got != v.want || v.size >= 0 && v.n != v.size {
 		return v.mismatch(got)
 	}

@@ -24,6 +24,9 @@ func Compare(ctx context.Context, a, b *checksums.Index, o Options) (*Result, er
 	if err := c.order(ctx, a); err != nil {
 		return nil, err
 	}
+	if err := c.disorder(ctx, b); err != nil {
+		return nil, err
+	}
 	c.result.sort()
 	return c.result, nil
 }
@@ -36,6 +39,7 @@ type comparer struct {
 	options Options
 	result  *Result
 	pairs   []pair
+	tidy    tidy // of b
 }
 
 // merge walks both trees side by side.
@@ -55,6 +59,9 @@ func (c *comparer) merge(ctx context.Context, a, b *checksums.Index) error {
 		}
 		order := compareHeads(left, right)
 		c.visit(left, right, order)
+		if order >= 0 && right.head.count > 0 {
+			c.tidy.visit(&right.head.last)
+		}
 		if order <= 0 {
 			if err := left.advance(); err != nil {
 				return fmt.Errorf("first tree: %w", err)
@@ -92,7 +99,7 @@ func (c *comparer) visit(left, right *groups, order int) {
 	if order > 0 {
 		path = b.path
 	}
-	if a.globals != b.globals {
+	if a.globals != b.globals && !differsInOdd(&a, &b) {
 		c.add(path, Format, globalText(a.globals), globalText(b.globals))
 	}
 	switch {
@@ -106,15 +113,24 @@ func (c *comparer) visit(left, right *groups, order int) {
 	}
 }
 
+func sameType(x, y *checksums.Entry) bool {
+	return x.Type == y.Type && x.Devmajor == y.Devmajor && x.Devminor == y.Devminor
+}
+
+// differsInOdd reports whether attributes finds a Format difference.
+func differsInOdd(a, b *group) bool {
+	return a.count > 0 && b.count > 0 && sameType(&a.last, &b.last) && a.last.Odd != b.last.Odd
+}
+
 // both compares a path that both sides have.
 func (c *comparer) both(a, b *group) {
 	x, y := &a.last, &b.last
-	if x.Type != y.Type || x.Devmajor != y.Devmajor || x.Devminor != y.Devminor {
+	if !sameType(x, y) {
 		c.add(x.Path, Type, typeText(x), typeText(y))
 		return
 	}
 	before := c.result.Total()
-	c.attributes(x, y)
+	c.attributes(a, b)
 	if a.count > 1 || b.count > 1 {
 		c.add(x.Path, Duplicate, countText(a.count), countText(b.count))
 	}
@@ -125,7 +141,8 @@ func (c *comparer) both(a, b *group) {
 	c.pairs = append(c.pairs, pair{uint32(x.Seq), uint32(y.Seq)})
 }
 
-func (c *comparer) attributes(x, y *checksums.Entry) {
+func (c *comparer) attributes(a, b *group) {
+	x, y := &a.last, &b.last
 	if x.Size != y.Size || x.Digest != y.Digest {
 		c.add(x.Path, Content, contentText(x), contentText(y))
 	}
@@ -143,6 +160,9 @@ func (c *comparer) attributes(x, y *checksums.Entry) {
 	}
 	if x.Link != y.Link {
 		c.add(x.Path, Link, x.Link, y.Link)
+	}
+	if x.Odd != y.Odd {
+		c.add(x.Path, Format, formatText(a), formatText(b))
 	}
 }
 

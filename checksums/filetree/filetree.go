@@ -1,7 +1,7 @@
 // Package filetree compares two file trees: it tells which paths differ, and in
 // what. It reads two indexes side by side, so that the memory it takes depends
-// on the number of entries (a few bytes each) and on the differences kept, never on
-// what the trees hold.
+// on the number of entries (a few bytes each) and on the differences kept,
+// never on what the trees hold.
 package filetree
 
 import (
@@ -25,7 +25,7 @@ const (
 	Xattr     Class = "xattr"     // extended attributes
 	Link      Class = "link"      // target of a symbolic or hard link
 	Duplicate Class = "duplicate" // several entries for the path in one archive
-	Format    Class = "format"    // a global header, which no tree shows
+	Format    Class = "format"    // global headers, and what Entry.Odd names
 	Order     Class = "order"     // place among the entries of both archives
 )
 
@@ -67,6 +67,26 @@ type Result struct {
 	// are on both sides with no difference but their place in the archive.
 	EqualFiles int
 	EqualBytes int64
+	// Disordered lists the paths of b, in walk order and at most Options.Max,
+	// whose place in b's own archive makes a difference to a program that
+	// unpacks it entry by entry over the layers below. A path is disordered if
+	// its entry
+	//
+	//   - comes before the entry of a directory (or other thing) above it,
+	//     which then replaces what lies below it, or came to lie elsewhere;
+	//     the root's own directory entry does not count;
+	//   - is a hard link that comes before the entry it names: it links to
+	//     what a lower layer has under that name;
+	//   - comes before a whiteout of it or of a directory above it, or an
+	//     opaque mark of a directory above it, which removes it again.
+	//
+	// Where the directories of all entries and the targets of all hard links
+	// are in the archive too, and no path is twice, any two orders of the same
+	// entries of which neither is disordered unpack alike. It has no part in
+	// Equal and Total: whether the order of a and b differs is another matter.
+	Disordered []string
+	// DisorderedCount is the number of such paths, listed or not.
+	DisorderedCount int
 }
 
 // Equal reports whether no difference was found.

@@ -70,6 +70,9 @@ func randomEntry(rnd *rand.Rand, path string) checksums.Entry {
 	case '3', '4':
 		e.Devmajor, e.Devminor = int64(rnd.IntN(9)), int64(rnd.IntN(9))
 	}
+	if rnd.IntN(6) == 0 {
+		e.Odd = "name,uname"
+	}
 	if rnd.IntN(4) == 0 {
 		e.Xattrs = map[string]string{"user.a": "1", "user.b": "2"}
 	}
@@ -128,6 +131,14 @@ var changes = map[Class]change{
 			x["user.b"] += "2"
 		}
 		e.Xattrs = x
+		return true
+	},
+	Format: func(rnd *rand.Rand, e *checksums.Entry) bool {
+		if e.Odd != "" {
+			e.Odd = ""
+		} else {
+			e.Odd = "acl"
+		}
 		return true
 	},
 	Link: func(rnd *rand.Rand, e *checksums.Entry) bool {

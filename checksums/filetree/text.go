@@ -71,6 +71,14 @@ func globalText(n int) string {
 	return fmt.Sprintf("%d global headers", n)
 }
 
+// formatText says what of a path's entries no tree shows.
+func formatText(g *group) string {
+	if g.globals == 0 || g.last.Odd == "" {
+		return globalText(g.globals) + g.last.Odd
+	}
+	return globalText(g.globals) + "," + g.last.Odd
+}
+
 func placeText(seq uint32) string { return fmt.Sprintf("entry %d", seq) }
 
 // differingXattrs returns the sorted names of the attributes whose values

@@ -84,7 +84,7 @@ func TestArchivesAreUnpackedAsBuildersDo(t *testing.T) {
 			[]string{"5 755 0:0 usr @1460000000", "5 711 0:0 usr/lib", "0 644 0:0 usr/lib/x #1 @1460000000"}},
 		{"absolute links below a destination lead back to it", "/opt", below(lowerDir("opt", 0o755), lowerLink("opt/lib", "/usr/lib"), lowerDir("usr", 0o755), lowerDir("usr/lib", 0o755)),
 			[]tar.Header{file("lib/x", 0o644)},
-			[]string{"5 755 0:0 opt", "5 755 0:0 opt/usr", "5 755 0:0 opt/usr/lib", "0 644 0:0 opt/usr/lib/x #1 @1460000000"}},
+			[]string{"5 755 0:0 opt", "5 755 0:0 opt/usr", "?0 755 0:0 opt/usr/.wh..wh..opq @0", "5 755 0:0 opt/usr/lib", "0 644 0:0 opt/usr/lib/x #1 @1460000000"}},
 		{"a hard link to a file below brings it up", "/", below(lowerDir("d", 0o700),
 			checksums.Entry{Path: "d/f", Type: tar.TypeReg, Mode: 0o600, Size: 9, ModTime: someTime}),
 			[]tar.Header{hardlink("l", "d/f")},
@@ -160,13 +160,13 @@ func TestEveryChangeOfTheTarballChangesTheLayer(t *testing.T) {
 			folder("etc", 0o755), symlink("etc/mtab", "/proc/mounts"),
 			{Typeflag: tar.TypeChar, Name: "dev", Mode: 0o666, Devmajor: 1, Devminor: 3}}
 		headers[3].PAXRecords = map[string]string{"SCHILY.xattr.security.capability": "one"}
-		index, err := Layer(t.Context(), Input{Directive: addOf("/", "a.tar"), Dialect: BuildKit,
+		result, err := Layer(t.Context(), Input{Directive: addOf("/", "a.tar"), Dialect: BuildKit,
 			Context: archiveContext(makeTar(t, contents, change(headers)...))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var lines []string
-		for _, e := range entries(t, index) {
+		for _, e := range entries(t, result.Index) {
 			lines = append(lines, fmt.Sprintf("%s %s %d", e.Path, describe(e), e.ModTime.Unix()))
 		}
 		return lines
@@ -217,27 +217,44 @@ func FuzzArchive(f *testing.F) {
 	f.Add(makeTar(f, contents, symlink("a", "b"), symlink("b", "a"), file("a/x", 0o644)))
 	f.Add(gzipOf("text"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		index, err := Layer(t.Context(), Input{Directive: addOf("/opt/", "a.tar"), Context: archiveContext(data), Dialect: Classic,
-			Limits: checksums.Limits{Unpacked: 1 << 20, Entries: 1000}})
-		if err != nil {
-			if index != nil {
-				t.Fatal("an error with an index")
-			}
-			return
-		}
-		seen := map[string]checksums.Entry{}
-		last := ""
-		for _, e := range entries(t, index) {
-			if e.Path != checksums.CleanPath(e.Path) || e.Escapes() || last != "" && checksums.ComparePaths(last, e.Path) >= 0 {
-				t.Fatalf("%q after %q", e.Path, last)
-			}
-			if i := strings.LastIndexByte(e.Path, '/'); i > 0 && seen[e.Path[:i]].Type != tar.TypeDir {
-				t.Fatalf("%q without its folder", e.Path)
-			}
-			if _, ok := seen[e.Link]; e.Type == tar.TypeLink && !ok {
-				t.Fatalf("%q links to %q, which is not before it", e.Path, e.Link)
-			}
-			seen[e.Path], last = e, e.Path
+		lower := below(lowerDir("opt", 0o755), lowerDir("opt/d", 0o755), lowerLink("opt/l", "d"),
+			checksums.Entry{Path: "opt/x", Type: tar.TypeReg, Mode: 0o644, ModTime: someTime})
+		for _, in := range []Input{{Dialect: Classic}, {Dialect: BuildKit}, {Dialect: Classic, Lower: lower}, {Dialect: BuildKit, Lower: lower}} {
+			in.Directive, in.Context, in.Limits = addOf("/opt/", "a.tar"), archiveContext(data), checksums.Limits{Unpacked: 1 << 20, Entries: 1000}
+			checkFileSystem(t, in)
 		}
 	})
+}
+
+func checkFileSystem(t *testing.T, in Input) {
+	t.Helper()
+	result, err := Layer(t.Context(), in)
+	if err != nil {
+		if result != nil {
+			t.Fatal("an error with a result")
+		}
+		return
+	}
+	seen := map[string]checksums.Entry{}
+	last := ""
+	for _, e := range entries(t, result.Index) {
+		if e.Odd != "" {
+			t.Fatalf("%q is odd: %s", e.Path, e.Odd)
+		}
+		if e.Path != checksums.CleanPath(e.Path) || e.Escapes() || last != "" && checksums.ComparePaths(last, e.Path) >= 0 {
+			t.Fatalf("%q after %q", e.Path, last)
+		}
+		if i := strings.LastIndexByte(e.Path, '/'); i > 0 && seen[e.Path[:i]].Type != tar.TypeDir {
+			t.Fatalf("%q without its folder", e.Path)
+		}
+		if _, ok := seen[e.Link]; e.Type == tar.TypeLink && !ok {
+			t.Fatalf("%q links to %q, which is not before it", e.Path, e.Link)
+		}
+		seen[e.Path], last = e, e.Path
+	}
+	for _, name := range result.Optional {
+		if _, ok := seen[name]; !ok || !result.MayLack(name) {
+			t.Fatalf("%q may be lacking, but is not there", name)
+		}
+	}
 }

@@ -63,7 +63,8 @@ func TestFilesAndFoldersAreCopiedAsBuildersDo(t *testing.T) {
 			[]string{"5 755 7:8 x", "5 755 7:8 x/y", "0 644 7:8 x/y/g #1"}},
 		{"--chmod", chmodded, nil, 0o022, []string{"5 755 0:0 x", "0 755 0:0 x/run #3"}, nil},
 		{"a here-document", inline, below(lowerDir("etc", 0o755)), 0o022, []string{"5 755 0:0 etc", "0 644 0:0 etc/motd #3"}, nil},
-		{"WORKDIR makes what is missing", workdir("/a/b"), below(lowerDir("a", 0o711)), 0o022, []string{"5 711 0:0 a", "5 755 0:0 a/b"}, nil},
+		{"WORKDIR makes what is missing", workdir("/a/b"), below(lowerDir("a", 0o711)), 0o022,
+			[]string{"5 711 0:0 a", "5 755 0:0 a/b", "?0 755 0:0 a/b/.wh..wh..opq @0"}, nil},
 		{"WORKDIR that exists leaves nothing", workdir("/a"), below(lowerDir("a", 0o711)), 0o022, nil, nil},
 		{"WORKDIR after USER", dockerfile.Directive{Name: "WORKDIR", WorkingDir: "/w", User: "7"}, nil, 0o022,
 			[]string{"5 755 0:0 w"}, []string{"5 755 7:7 w"}},
@@ -106,5 +107,45 @@ func TestIgnoredFilesAreNotCopiedUnlessTheContextWasAnArchive(t *testing.T) {
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s, piped %v: got %q (error %v), want %q", c.dialect, c.piped, got, err, c.want)
 		}
+	}
+}
+
+func TestModesAreStampedWhereTheUmaskDecidesOne(t *testing.T) {
+	data := makeTar(t, map[string]string{"x": "1"}, file("x", 0o644))
+	context := fstest.MapFS{
+		"one.tar": {Data: data, Mode: 0o644}, "two.tar": {Data: data, Mode: 0o644}, "no.tar": {Data: []byte("text"), Mode: 0o644},
+		"links/l": {Data: []byte("x"), Mode: fs.ModeSymlink | 0o777}, "links": {Mode: fs.ModeDir | 0o755},
+		"dirs/d": {Mode: fs.ModeDir | 0o755}, "dirs": {Mode: fs.ModeDir | 0o755},
+		"implied/d/l": {Data: []byte("x"), Mode: fs.ModeSymlink | 0o777}, ".dockerignore": {Data: []byte("implied/d\n!implied/d/l\n"), Mode: 0o644},
+	}
+	chmodded := copyOf("/x", "no.tar")
+	chmodded.Copy.Chmod = "644"
+	inline := dockerfile.Directive{Name: "COPY", Copy: &dockerfile.Copy{Dest: "/x", Sources: []string{"EOF"}, Inline: map[string]string{"EOF": "hi"}}}
+	kept := copyOf("/", "no.tar")
+	for _, c := range []struct {
+		name      string
+		directive dockerfile.Directive
+		dialect   string
+		asFound   bool
+		want      bool
+	}{
+		{"archives that a wildcard names", addOf("/", "*o.tar"), BuildKit, false, true}, // no.tar is none
+		{"archives that another wildcard names", addOf("/", "[ot]*.tar"), BuildKit, false, false},
+		{"a file that only has an archive's name", addOf("/", "no.tar"), BuildKit, false, true},
+		{"an archive and a file", addOf("/", "one.tar", "no.tar"), Classic, false, true},
+		{"an archive that is copied", copyOf("/", "one.tar"), Classic, false, true},
+		{"a file with the context's own mode", kept, Classic, true, false},
+		{"a file with --chmod", chmodded, BuildKit, false, false},
+		{"a here-document", inline, BuildKit, false, false},
+		{"links", copyOf("/", "links"), BuildKit, false, false},
+		{"a directory", copyOf("/", "dirs"), BuildKit, false, true},
+		{"a directory that a classic context has no entry for", copyOf("/", "implied"), Classic, false, false},
+		{"WORKDIR", workdir("/a"), BuildKit, false, false},
+	} {
+		result, err := Layer(t.Context(), Input{Directive: c.directive, Context: context, Dialect: c.dialect, Umask: 0o022, AsFound: c.asFound})
+		if err != nil || result.Stamped != c.want {
+			t.Errorf("%s: %+v (error %v), want stamped %v", c.name, result, err, c.want)
+		}
+		result.Close()
 	}
 }

@@ -122,7 +122,7 @@ func TestLayersOfEveryBuilderAreReplayedFromTheirContexts(t *testing.T) {
 					continue
 				}
 				want := entries(t, im.layers[s.layer])
-				for _, d := range differences(entries(t, got), want, Times(im.created, c.dialect)) {
+				for _, d := range differences(got, want, Times(im.created, c.dialect)) {
 					t.Errorf("layer %d: %s", s.layer, d)
 				}
 				layers++
@@ -163,14 +163,14 @@ func TestLayersOfPublishedImagesAreReplayedFromGit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Len() != c.entries {
-				t.Errorf("%d entries, want %d", got.Len(), c.entries)
+			if got.Index.Len() != c.entries {
+				t.Errorf("%d entries, want %d", got.Index.Len(), c.entries)
 			}
 			times := Times(im.created, c.dialect)
-			for _, d := range differences(entries(t, got), entries(t, im.layers[0]), times) {
+			for _, d := range differences(got, entries(t, im.layers[0]), times) {
 				t.Error(d)
 			}
-			result, err := filetree.Compare(t.Context(), got, im.layers[0], filetree.Options{Times: times})
+			result, err := filetree.Compare(t.Context(), got.Index, im.layers[0], filetree.Options{Times: times})
 			if err != nil || !result.Equal() {
 				t.Errorf("filetree finds differences %v (error %v)", result, err)
 			}

@@ -13,19 +13,53 @@ import (
 // capability is the only extended attribute that builders put into layers.
 const capability = "security.capability"
 
+// Result is what a directive leaves in its layer.
+type Result struct {
+	// Index holds the entries of the layer in canonical form: walk order, hard
+	// links pointing to the first of their names. ModTime is zero where the
+	// source does not decide it: copied files, and directories that were made
+	// or got new entries. Odd is empty.
+	Index *checksums.Index
+	// Optional are the paths of those entries that the layer may lack, each
+	// alone: the image holds the same files without them. They are in walk
+	// order, and no more than Input.Limits allows entries.
+	Optional []string
+	// Stamped is whether Umask decided the mode of a file or directory.
+	Stamped bool
+}
+
+// Close frees what is behind the index. Closing nil is fine.
+func (r *Result) Close() error {
+	if r == nil {
+		return nil
+	}
+	return r.Index.Close()
+}
+
+// MayLack reports whether the path is one of Optional.
+func (r *Result) MayLack(name string) bool {
+	_, found := slices.BinarySearchFunc(r.Optional, name, checksums.ComparePaths)
+	return found
+}
+
 // finish writes what the upper layer holds to an index.
-func (p *player) finish() (*checksums.Index, error) {
-	w := &writer{tree: p.tree, builder: p.newBuilder(), first: map[*inode]string{}}
+func (p *player) finish() (*Result, error) {
+	w := &writer{player: p, builder: p.newBuilder(), first: map[*inode]firstName{}}
 	defer w.builder.Close()
 	if p.in.Dialect == BuildKit {
-		if err := w.compare(".", p.tree.root); err != nil {
+		if _, err := w.repeats(".", p.tree.root); err != nil {
 			return nil, err
 		}
 	}
 	if err := w.children(".", p.tree.root); err != nil {
 		return nil, err
 	}
-	return w.builder.Finish()
+	slices.SortFunc(w.optional, checksums.ComparePaths)
+	index, err := w.builder.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Index: index, Optional: w.optional, Stamped: p.stamped}, nil
 }
 
 func (p *player) newBuilder() *checksums.Builder {
@@ -37,15 +71,29 @@ func (p *player) newBuilder() *checksums.Builder {
 
 // writer walks the upper layer.
 type writer struct {
-	tree    *tree
-	builder *checksums.Builder
-	first   map[*inode]string // first name of each inode that has several
+	*player
+	builder  *checksums.Builder
+	first    map[*inode]firstName // of each inode that has several
+	optional []string
+}
+
+// firstName is the name under which a layer has a file's content.
+type firstName struct {
+	path     string
+	optional bool
 }
 
 func (w *writer) children(dir string, n *node) error {
 	for _, name := range slices.Sorted(maps.Keys(n.children)) {
 		at, child := path.Join(dir, name), n.children[name]
-		if err := w.builder.Add(w.entry(at, child.ino)); err != nil {
+		e, err := w.entry(at, child)
+		if err != nil {
+			return err
+		}
+		if err := w.add(e, child.repeats); err != nil {
+			return err
+		}
+		if err := w.mark(at, child); err != nil {
 			return err
 		}
 		if err := w.children(at, child); err != nil {
@@ -55,64 +103,36 @@ func (w *writer) children(dir string, n *node) error {
 	return nil
 }
 
-// entry is how the layer has an inode under one of its names.
-func (w *writer) entry(at string, ino *inode) checksums.Entry {
-	e := ino.entry
-	e.Path = at
-	e.ModTime = e.ModTime.Truncate(time.Second)
-	e.Xattrs = nil
-	if value, ok := ino.entry.Xattrs[capability]; ok {
+func (w *writer) add(e checksums.Entry, optional bool) error {
+	if optional {
+		w.optional = append(w.optional, e.Path)
+	}
+	return w.builder.Add(e)
+}
+
+// entry is how the layer has a node. Of a header's other fields, which archives
+// and the layers below have, builders keep nothing.
+func (w *writer) entry(at string, n *node) (checksums.Entry, error) {
+	from := &n.ino.entry
+	e := checksums.Entry{Path: at, Type: from.Type, Mode: from.Mode, UID: from.UID, GID: from.GID, Size: from.Size,
+		Link: from.Link, Devmajor: from.Devmajor, Devminor: from.Devminor,
+		ModTime: from.ModTime.Truncate(time.Second), Digest: from.Digest}
+	if value, ok := from.Xattrs[capability]; ok {
 		e.Xattrs = map[string]string{capability: value}
 	}
-	if !ino.links {
-		return e
+	if !n.ino.links {
+		return e, nil
 	}
-	first, seen := w.first[ino]
-	if !seen {
-		w.first[ino] = at
-		return e
+	first, seen := w.first[n.ino]
+	switch {
+	case !seen:
+		w.first[n.ino] = firstName{at, n.repeats}
+		return e, nil
+	case first.optional && !n.repeats:
+		// Which of the names has the content depends on what was left out.
+		return e, cannot(SameAsLower, "%s, a hard link to %s", at, first.path)
 	}
-	e.Type, e.Link, e.Size, e.Digest = tar.TypeLink, first, 0, [32]byte{}
+	e.Type, e.Link, e.Size, e.Digest = tar.TypeLink, first.path, 0, [32]byte{}
 	e.Devmajor, e.Devminor = 0, 0
-	return e
-}
-
-// compare refuses a layer in which something is written again just as it was
-// below: BuildKit compares with the layers below and leaves such entries out,
-// Docker's own BuildKit does not. What has something new in it stays anyway.
-func (w *writer) compare(dir string, n *node) error {
-	for name, child := range n.children {
-		at := path.Join(dir, name)
-		if err := w.compare(at, child); err != nil {
-			return err
-		}
-		if child.carried || child.opaque && child.ino.entry.Type == tar.TypeDir || len(child.children) > 0 {
-			continue
-		}
-		if _, through := w.tree.find(at); !through {
-			continue
-		}
-		old, err := w.tree.below(at)
-		if err != nil {
-			return err
-		}
-		if old != nil && same(*old, child.ino.entry) {
-			return cannot(SameAsLower, "%s", at)
-		}
-	}
-	return nil
-}
-
-// same reports whether a differ takes two entries for one; a time that is not
-// known counts as equal.
-func same(a, b checksums.Entry) bool {
-	if a.Type != b.Type || a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID ||
-		a.Devmajor != b.Devmajor || a.Devminor != b.Devminor || a.Xattrs[capability] != b.Xattrs[capability] {
-		return false
-	}
-	if a.Type == tar.TypeDir {
-		return true
-	}
-	times := a.ModTime.IsZero() || b.ModTime.IsZero() || a.ModTime.Unix() == b.ModTime.Unix()
-	return times && a.Size == b.Size && a.Link == b.Link && a.Digest == b.Digest
+	return e, nil
 }

@@ -68,6 +68,7 @@ func (c *copying) modeOf(info fs.FileInfo) int64 {
 	if c.chmod {
 		return c.mode
 	}
+	c.stamped = c.stamped || !c.in.AsFound
 	mode := c.stamps.Mode(info)
 	if c.in.Dialect == Classic && !info.IsDir() {
 		mode &^= 0o4000
@@ -192,9 +193,11 @@ func (c *copying) inFolder(ctx context.Context, f found) error {
 	e := checksums.Entry{Mode: 0o777, UID: c.owner.uid, GID: c.owner.gid}
 	switch mode := f.info.Mode(); {
 	case mode.IsDir():
-		e.Type, e.Mode = tar.TypeDir, c.modeOf(f.info)
+		e.Type = tar.TypeDir
 		if c.in.Dialect == Classic && c.view.Implied(f.name) {
 			e.Mode = newDirMode // the context had no entry for it
+		} else {
+			e.Mode = c.modeOf(f.info)
 		}
 	case mode&fs.ModeSymlink != 0:
 		link, err := c.view.ReadLink(f.name)

@@ -43,7 +43,7 @@ const (
 	ArchiveEscapes  = "archive-escapes"    // a name that leaves the destination
 	ArchiveUnusual  = "archive-unusual"    // an entry that builders refuse or treat in their own ways
 	Conflict        = "conflict"           // a file stands where a directory is needed, or the other way round
-	SameAsLower     = "same-as-lower"      // written again as it was: the builder may have left it out
+	SameAsLower     = "same-as-lower"      // a hard-linked file of which some names are below as they were: the builder may have left those out
 	VariableUnknown = "variable-unknown"   // an argument depends on a variable that only the base image has
 	UnknownDialect  = "unknown-dialect"    // Dialect is neither
 	NothingToReplay = "nothing-to-replay"  // a directive without files
@@ -94,13 +94,10 @@ type Input struct {
 }
 
 // Layer returns the entries that the layer of an ADD, COPY or WORKDIR must
-// hold, in canonical form: walk order, hard links pointing to the first of
-// their names. ModTime is zero where the source does not decide it: copied
-// files, and directories that were made or got new entries. Every file that
-// is read is read to its end, so that a context which checks what it reads
-// has its say. The error is a *NotReplayable where the source does not decide
-// the layer; the caller closes the index.
-func Layer(ctx context.Context, in Input) (*checksums.Index, error) {
+// hold. Every file that is read is read to its end, so that a context which
+// checks what it reads has its say. The error is a *NotReplayable where the
+// source does not decide the layer; the caller closes the result.
+func Layer(ctx context.Context, in Input) (*Result, error) {
 	if in.Dialect != Classic && in.Dialect != BuildKit {
 		return nil, cannot(UnknownDialect, "%q", in.Dialect)
 	}
@@ -128,20 +125,12 @@ type player struct {
 	tree   *tree
 	limits checksums.Limits
 	bytes  int64 // of content so far
+	// stamped is whether the umask decided a mode.
+	stamped bool
 }
 
 func newPlayer(in Input) *player {
-	limits := in.Limits
-	defaults := checksums.DefaultLimits()
-	if limits.Unpacked == 0 {
-		limits.Unpacked = defaults.Unpacked
-	}
-	if limits.Entries == 0 {
-		limits.Entries = defaults.Entries
-	}
-	if limits.PathBytes == 0 {
-		limits.PathBytes = defaults.PathBytes
-	}
+	limits := in.Limits.OrDefault()
 	if c := in.Directive.Copy; c != nil && c.Link {
 		in.Lower = nil // --link writes onto nothing, whatever is below
 	}

@@ -67,16 +67,16 @@ func hardlink(name, target string) tar.Header {
 
 // play runs a directive over a context and returns lines such as
 // "d 755 0:0 usr" or "2 777 0:0 bin/sh -> busybox", with "@" and seconds where
-// the time is known.
+// the time is known, and "?" in front where the layer may lack the entry.
 func play(t testing.TB, in Input) ([]string, error) {
 	t.Helper()
-	index, err := Layer(t.Context(), in)
+	result, err := Layer(t.Context(), in)
 	if err != nil {
 		return nil, err
 	}
-	defer index.Close()
+	defer result.Close()
 	var lines []string
-	for _, e := range entries(t, index) {
+	for _, e := range entries(t, result.Index) {
 		line := fmt.Sprintf("%c %o %d:%d %s", e.Type, e.Mode, e.UID, e.GID, e.Path)
 		if e.Link != "" {
 			line += " -> " + e.Link
@@ -89,6 +89,9 @@ func play(t testing.TB, in Input) ([]string, error) {
 		}
 		for key := range e.Xattrs {
 			line += " +" + key
+		}
+		if result.MayLack(e.Path) {
+			line = "?" + line
 		}
 		lines = append(lines, line)
 	}
@@ -165,9 +168,6 @@ func TestWhatTheSourceDoesNotDecideIsNotReplayed(t *testing.T) {
 		{"links in a circle", Conflict, Classic, addOf("/", "a.tar"), archive(symlink("a", "b"), symlink("b", "a"), file("a/x", 0o644)), nil},
 		{"a file where a directory is needed", Conflict, Classic, copyOf("/x/", "f"), plain, fileBelow},
 		{"BuildKit: a file over a directory", Conflict, BuildKit, copyOf("/", "f"), plain, below(lowerDir("f", 0o755))},
-		{"BuildKit: a file as it is below", SameAsLower, BuildKit, copyOf("/f", "f"), plain, below(checksums.Entry{
-			Path: "f", Type: tar.TypeReg, Mode: 0o644, Size: 1, ModTime: someTime,
-			Digest: [32]byte{0x25, 0x2f, 0x10, 0xc8, 0x36, 0x10, 0xeb, 0xca, 0x1a, 0x05, 0x9c, 0x0b, 0xae, 0x82, 0x55, 0xeb, 0xa2, 0xf9, 0x5b, 0xe4, 0xd1, 0xd7, 0xbc, 0xfa, 0x89, 0xd7, 0x24, 0x8a, 0x82, 0xd9, 0xf1, 0x11}})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lines, err := play(t, Input{Directive: c.directive, Context: c.context, Lower: c.lower, Dialect: c.dialect, Umask: 0o022})

@@ -33,6 +33,9 @@ type node struct {
 	// carried stands only for what is below it: its attributes are those of
 	// the layers below.
 	carried bool
+	// repeats is what the layers below have as it is, so that the layer may
+	// lack it.
+	repeats bool
 }
 
 // tree is a file system of an upper layer over lower ones. The root is ".".
@@ -84,6 +87,20 @@ func (t *tree) below(p string) (*checksums.Entry, error) {
 		return nil, err
 	}
 	return t.known[p], nil
+}
+
+// original is below for the file itself, where the layers below have a hard
+// link to it: nil also where they lack its target.
+func (t *tree) original(p string) (*checksums.Entry, error) {
+	e, err := t.below(p)
+	if err != nil || e == nil || e.Type != tar.TypeLink {
+		return e, err
+	}
+	e, err = t.below(e.Link)
+	if e != nil && e.Type == tar.TypeLink {
+		return nil, err
+	}
+	return e, err
 }
 
 // find returns the node at a path of the upper layer, and whether the layers
@@ -191,18 +208,13 @@ func (t *tree) raise(p string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry := *e
-	if entry.Type == tar.TypeLink {
-		target, err := t.below(entry.Link)
-		if err != nil {
-			return nil, err
-		}
-		if target == nil || target.Type == tar.TypeLink {
-			return nil, cannot(Conflict, "%s: the layers below lack the target of the hard link", p)
-		}
-		entry = *target
+	if e, err = t.original(p); err != nil {
+		return nil, err
 	}
-	n := &node{ino: &inode{entry: entry}, carried: entry.Type == tar.TypeDir}
+	if e == nil {
+		return nil, cannot(Conflict, "%s: the layers below lack the target of the hard link", p)
+	}
+	n := &node{ino: &inode{entry: *e}, carried: e.Type == tar.TypeDir}
 	return n, t.attach(parent, path.Base(p), n)
 }
 
