@@ -52,28 +52,48 @@ var hashes = []struct {
 // that is one bare digest speaks of the file beside it. Two lines that differ
 // for one name are an error, ErrTwoSums.
 func Check(ctx context.Context, list io.Reader, name string, file io.Reader) (Result, error) {
+	e, listed, err := Lookup(list, name)
+	if err != nil {
+		return Result{}, err
+	}
+	if !listed {
+		return Result{Status: NotListed}, nil
+	}
+	return compare(ctx, e, file)
+}
+
+// Lookup finds a name in the list as Check does, without the file: the line of
+// the strongest algorithm. Its digest is what a file of that name must have,
+// wherever it comes from. A name that has weak digests only is ErrWeak.
+func Lookup(list io.Reader, name string) (Entry, bool, error) {
 	entries, err := Parse(list)
 	if err != nil {
-		return Result{}, fmt.Errorf("reading the checksum file: %w", err)
+		return Entry{}, false, fmt.Errorf("reading the checksum file: %w", err)
 	}
 	named, err := find(entries, name)
 	if err != nil {
-		return Result{}, fmt.Errorf("looking for %q in the checksum file: %w", name, err)
+		return Entry{}, false, fmt.Errorf("looking for %q in the checksum file: %w", name, err)
 	}
 	if len(named) == 0 {
-		return Result{Status: NotListed}, nil
+		return Entry{}, false, nil
 	}
 	for _, h := range hashes {
 		for _, e := range named {
 			if e.Algorithm == h.name {
-				return compare(ctx, e, h.make(), file)
+				return e, true, nil
 			}
 		}
 	}
-	return Result{}, fmt.Errorf("line %d: %w", named[0].Line, ErrWeak)
+	return Entry{}, false, fmt.Errorf("line %d: %w", named[0].Line, ErrWeak)
 }
 
-func compare(ctx context.Context, e Entry, h hash.Hash, file io.Reader) (Result, error) {
+func compare(ctx context.Context, e Entry, file io.Reader) (Result, error) {
+	var h hash.Hash
+	for _, known := range hashes {
+		if known.name == e.Algorithm {
+			h = known.make()
+		}
+	}
 	if _, err := io.Copy(h, contextReader{ctx, file}); err != nil {
 		return Result{}, err
 	}

@@ -5,47 +5,35 @@ import (
 	"strings"
 )
 
-// Place says where a distributor keeps a checksum file.
-type Place string
-
-const (
-	// RepositoryRoot is the root of the repository, in the commit that has
-	// the tarball; names in the list are paths from there, or base names.
-	RepositoryRoot Place = "repository root"
-	// BesideTarball is the tarball's own folder, in the same commit.
-	BesideTarball Place = "beside the tarball"
-)
-
-// List is one checksum file that a distributor publishes.
-type List struct {
-	Where Place
-	// File is the list's name in its folder.
-	File string
-	// Algorithm is what its digests are.
-	Algorithm string
-	// Independent is whether the list comes another way than the tarball, so
-	// that changing both takes two breaches. It is false for a list in the
-	// tarball's own commit.
-	Independent bool
-}
-
-// Distributor is somebody whose images are made of tarballs that have a
-// published checksum file.
+// Distributor is somebody whose images are made of archives that have a
+// published checksum file or signature.
 type Distributor struct {
 	Name string
-	// Repositories are the URLs that hold the tarballs.
+	// Repositories are the URLs that hold the archives.
 	Repositories []string
-	Lists        []List
+	// Lists are the checksum files in the commit that has the archive. At most
+	// one of them speaks of any one archive (List.Covers).
+	Lists []List
+	// Published are those at the distributor's own addresses.
+	Published []List
+	// Keys sign the lists or archives; any one of them will do.
+	Keys []Key
+	// Hashes are what a signature may be made over: "SHA1", "SHA256", "SHA384",
+	// "SHA512". Anything else is ErrWeakHash.
+	Hashes []string
 }
 
-// distributors is the table of those known. Sources: the repositories
-// themselves.
-var distributors = []Distributor{
-	{
-		Name:         "Alpine Linux",
-		Repositories: []string{"https://github.com/alpinelinux/docker-alpine"},
-		Lists:        []List{{Where: RepositoryRoot, File: "checksums.sha512", Algorithm: "sha512"}},
-	},
+// Key is an OpenPGP key that a distributor signs with.
+type Key struct {
+	// Fingerprint is the primary key's, 40 hexadecimal digits in upper case.
+	Fingerprint string
+	// UserID is the name that the key carries. Anybody can make a key of that
+	// name: it is never a reason to accept one.
+	UserID string
+	// Source says where the fingerprint is published.
+	Source string
+	// Home is an address at which the distributor keeps the key; "" for none.
+	Home string
 }
 
 // Find returns the distributor of a repository. URLs are compared after
@@ -63,6 +51,44 @@ func Find(repository string) (Distributor, bool) {
 		}
 	}
 	return Distributor{}, false
+}
+
+// ListOf returns the list in the commit that speaks of an archive.
+func (d Distributor) ListOf(archive string) (List, bool) { return listOf(d.Lists, archive) }
+
+// PublishedOf returns the list at the distributor's own address that speaks of
+// an archive.
+func (d Distributor) PublishedOf(archive string) (List, bool) { return listOf(d.Published, archive) }
+
+func listOf(lists []List, archive string) (List, bool) {
+	for _, l := range lists {
+		if l.Covers(archive) {
+			return l, true
+		}
+	}
+	return List{}, false
+}
+
+// Addresses are where the key can be had, the distributor's own first. What
+// comes from there counts only by its fingerprint.
+//
+// The forms are those of the key servers' manuals: the HKP look-up that
+// docker-brew-ubuntu-core's verify.sh relies on, and
+// https://keys.openpgp.org/about/api.
+func (k Key) Addresses() []string {
+	addresses := []string{
+		"https://keyserver.ubuntu.com/pks/lookup?op=get&options=mr&search=0x" + k.Fingerprint,
+		"https://keys.openpgp.org/vks/v1/by-fingerprint/" + k.Fingerprint,
+	}
+	if k.Home != "" {
+		addresses = append([]string{k.Home}, addresses...)
+	}
+	return addresses
+}
+
+// Command is a shell command that fetches the key into a file.
+func (k Key) Command(file string) string {
+	return "curl --fail --location --output " + file + " '" + k.Addresses()[0] + "'"
 }
 
 // normalize returns host and path of a repository's URL, "" when it has none.

@@ -1,6 +1,6 @@
 // Package sums reads published checksum files (SHA256SUMS, checksums.sha512,
-// .sha256) and knows which distributors publish one for the tarballs behind
-// their images.
+// .sha256), verifies the OpenPGP signatures over them, and knows which
+// distributors publish them for the archives behind their images.
 package sums
 
 import (

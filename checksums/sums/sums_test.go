@@ -151,7 +151,7 @@ func TestDistributorsAreFoundByAnyFormOfTheirURL(t *testing.T) {
 	for _, url := range []string{"https://github.com/alpinelinux/docker-alpine", "https://github.com/alpinelinux/docker-alpine.git",
 		"git://user@GitHub.com/alpinelinux/docker-alpine.git/", "git@github.com:alpinelinux/docker-alpine.git", "github.com/alpinelinux/docker-alpine/"} {
 		d, ok := Find(url)
-		if !ok || d.Name != "Alpine Linux" || len(d.Lists) != 1 || d.Lists[0] != (List{RepositoryRoot, "checksums.sha512", "sha512", false}) {
+		if !ok || d.Name != "Alpine Linux" || len(d.Lists) != 1 || d.Lists[0] != (List{Where: RepositoryRoot, File: "checksums.sha512", Algorithm: "sha512"}) {
 			t.Errorf("%s: %v, %v", url, d, ok)
 		}
 	}
@@ -193,7 +193,7 @@ func TestAlpinesOwnListsNameItsTarballs(t *testing.T) {
 	}
 }
 
-func gitFile(t *testing.T, mirror, commit, name string) string {
+func gitFile(t testing.TB, mirror, commit, name string) string {
 	t.Helper()
 	git, err := exec.LookPath("git")
 	if err != nil {
