@@ -22,17 +22,11 @@ type archive struct {
 	files map[string]extent
 }
 
-// extent is where a file's content stands in the archive.
-type extent struct {
-	offset, size int64
-	other        string // what stands there, if it is not a regular file
-}
-
 // openArchive scans an archive and reads its index.json.
 func openArchive(ctx context.Context, given string, ref localReference) (source, *v1.IndexManifest, error) {
-	file, err := os.OpenFile(ref.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := openFile(given, ref.path)
 	if err != nil {
-		return nil, nil, &ReferenceError{Given: given, Problem: "cannot be opened: " + reason(err), Err: err}
+		return nil, nil, err
 	}
 	a := &archive{name: ref.where(), file: file}
 	index, err := a.readIndex(ctx, given, ref)
@@ -44,35 +38,59 @@ func openArchive(ctx context.Context, given string, ref localReference) (source,
 }
 
 func (a *archive) readIndex(ctx context.Context, given string, ref localReference) (*v1.IndexManifest, error) {
-	if err := a.check(given); err != nil {
+	if err := a.checkPlain(given); err != nil {
 		return nil, err
 	}
-	files, err := scanArchive(ctx, a.file)
+	files, err := scanArchive(ctx, a.file, inLayout, position(a.file))
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, &ReferenceError{Given: given, Problem: "not a readable tar archive: " + err.Error(), Err: err}
+		return nil, notTar(ctx, given, err)
 	}
 	a.files = files
 	index, err := readRoot(given, ref, func(name string) (io.ReadCloser, error) { return a.open(name) })
 	var notLayout *ReferenceError
-	if _, saved := files["manifest.json"]; saved && errors.As(err, &notLayout) {
-		notLayout.Advice = "it is what older versions of docker save write: convert it to an OCI layout"
+	if _, saved := files[manifestFile]; saved && errors.As(err, &notLayout) {
+		notLayout.Advice = "it is what docker save writes: write docker-archive:" + ref.path
 	}
 	return index, err
 }
 
-// check refuses what is not a plain regular file, judged from the descriptor.
-func (a *archive) check(given string) error {
-	info, err := a.file.Stat()
+// openFile opens a regular file, judged from the descriptor. It does not wait
+// for the other end of a pipe.
+func openFile(given, path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
+		return nil, &ReferenceError{Given: given, Problem: "cannot be opened: " + reason(err), Err: err}
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &ReferenceError{Given: given, Problem: "is not a regular file"}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// notTar says that an archive could not be scanned, unless it is ctx or a
+// temporary file that ended the scan.
+func notTar(ctx context.Context, given string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	if errors.Is(err, errTempFile) {
 		return fmt.Errorf("%s: %w", given, err)
 	}
-	if !info.Mode().IsRegular() {
-		return &ReferenceError{Given: given, Problem: "is not a regular file"}
+	e := &ReferenceError{Given: given, Problem: "not a readable tar archive: " + err.Error(), Err: err}
+	if limit := (*LimitError)(nil); errors.As(err, &limit) {
+		e.Advice = limit.Hint()
 	}
-	magic := make([]byte, 6)
+	return e
+}
+
+// checkPlain refuses a compressed file.
+func (a *archive) checkPlain(given string) error {
+	magic := make([]byte, magicBytes)
 	n, err := a.file.ReadAt(magic, 0)
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("%s: %w", given, err)
@@ -82,6 +100,9 @@ func (a *archive) check(given string) error {
 	}
 	return nil
 }
+
+// magicBytes is how many bytes tell the compressions apart.
+const magicBytes = 6
 
 // compression names the compression of a file that starts with magic, or "".
 func compression(magic []byte) string {

@@ -94,12 +94,12 @@ func TestArchivesThatAreRefused(t *testing.T) {
 			append(without("index.json"), tarEntry{tar.Header{Name: "index.json", Typeflag: tar.TypeFifo}, nil})},
 		{"index.json is above the root", "not an OCI layout: it has no index.json", hint, append(without("index.json"), regular("../index.json", "{}"))},
 		{"no oci-layout", "not an OCI layout: it has no oci-layout", hint, without("oci-layout")},
-		{"an archive of docker save", "not an OCI layout: it has no oci-layout", "it is what older versions of docker save write: convert it to an OCI layout",
+		{"an archive of docker save", "not an OCI layout: it has no oci-layout", "it is what docker save writes: write docker-archive:FILE",
 			[]tarEntry{regular("manifest.json", "[]")}},
 	} {
 		file := tarOf(t, c.entries...)
 		_, err := openFor(t, "oci-archive:"+file, Options{})
-		wantError(t, err, "oci-archive:"+file+": "+c.problem, c.hint)
+		wantError(t, err, "oci-archive:"+file+": "+c.problem, strings.ReplaceAll(c.hint, "FILE", file))
 	}
 }
 
@@ -168,7 +168,7 @@ func TestAnArchivesEntriesAreBounded(t *testing.T) {
 	for _, n := range []int{MaxArchiveEntries, MaxArchiveEntries + 1} {
 		header := tarBytes(t, tarEntry{tar.Header{Name: "other", Typeflag: tar.TypeReg}, nil})[:512]
 		archive := append(bytes.Repeat(header, n), make([]byte, 1024)...)
-		_, err := scanArchive(t.Context(), bytes.NewReader(archive))
+		_, err := scanned(t, archive, inLayout)
 		if limited := errors.As(err, new(*LimitError)); limited != (n > MaxArchiveEntries) {
 			t.Errorf("%d entries: %v", n, err)
 		}
@@ -187,6 +187,12 @@ func TestOpeningALocalImageStopsWithItsContext(t *testing.T) {
 	}
 }
 
+// scanned scans an archive in memory.
+func scanned(t *testing.T, data []byte, keep func(string) bool) (map[string]extent, error) {
+	r := bytes.NewReader(data)
+	return scanArchive(t.Context(), r, keep, position(r))
+}
+
 // The law: a scan never panics; every file it finds is one of a layout's and lies
 // inside the archive.
 func FuzzScanArchive(f *testing.F) {
@@ -200,7 +206,7 @@ func FuzzScanArchive(f *testing.F) {
 	f.Add(tarBytes(f, entry("../index.json", tar.TypeReg, "x"))[:513])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		files, err := scanArchive(t.Context(), bytes.NewReader(data))
+		files, err := scanned(t, data, inLayout)
 		if (files == nil) == (err == nil) {
 			t.Fatalf("files %v and error %v", files, err)
 		}

@@ -19,14 +19,30 @@ const (
 
 // isAttachment reports whether an index's entry is something attached to an
 // image (a signature, an attestation, an SBOM), so far as its descriptor says.
+// An entry for machines is an image whatever else it says: those who run images
+// choose by platform alone, and would take it.
 func isAttachment(d v1.Descriptor) bool {
-	if d.ArtifactType != "" || d.Annotations[buildkitReference] != "" {
-		return true
+	if isForMachines(d) {
+		return false
 	}
-	if p := d.Platform; p != nil && p.OS == "unknown" && p.Architecture == "unknown" {
+	if d.ArtifactType != "" || d.Annotations[buildkitReference] != "" || isForNone(d) {
 		return true
 	}
 	return attachedByCosign(d.Annotations[cosignKind]) || !isImageType(d.MediaType)
+}
+
+// isForMachines reports whether a descriptor names a platform that a machine
+// can have. The architecture is enough: where no operating system is named,
+// containerd takes the host's.
+func isForMachines(d v1.Descriptor) bool {
+	return d.Platform != nil && d.Platform.Architecture != "" && !isForNone(d)
+}
+
+// isForNone reports whether a descriptor names the platform that BuildKit gives
+// to what is no image.
+func isForNone(d v1.Descriptor) bool {
+	p := d.Platform
+	return p != nil && p.OS == "unknown" && p.Architecture == "unknown"
 }
 
 // attachedByCosign reports whether a cosign kind is neither image nor index.

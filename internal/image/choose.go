@@ -101,10 +101,10 @@ func (c *chooser) followImage(ctx context.Context, desc v1.Descriptor, chain []I
 }
 
 // attached reports whether a found document says itself that it belongs to
-// another one, or is an artifact.
+// another one, or is an artifact, and its entry names no platform to run it on.
 func (f found) attached() bool {
 	m := f.doc.manifest
-	return m != nil && (m.Subject != nil || m.ArtifactType != "")
+	return m != nil && (m.Subject != nil || m.ArtifactType != "") && !isForMachines(f.doc.desc)
 }
 
 // enter adds an index to the chain within the bound of depth.
@@ -144,20 +144,19 @@ func (c *chooser) byPlatform(ctx context.Context, entries []v1.Descriptor, chain
 	return c.one(ctx, leaves)
 }
 
-// one chooses the first image of the wanted platform; if there is none, an index
-// whose bytes are wrong, since the image may have been named there.
+// one chooses the image of the wanted platform; if there is none, an index whose
+// bytes are wrong, since the image may have been named there.
 func (c *chooser) one(ctx context.Context, leaves []leaf) ([]found, error) {
-	for _, l := range leaves {
-		if !hasPlatform(l.desc) || !SamePlatform(*l.desc.Platform, c.o.wanted()) {
-			continue
-		}
-		f, err := c.followLeaf(ctx, l)
+	wanted, err := c.only(leaves)
+	if err != nil {
+		return nil, err
+	}
+	if wanted != nil {
+		f, err := c.followLeaf(ctx, *wanted)
 		if err != nil {
 			return nil, err
 		}
-		if !f.attached() {
-			return []found{f}, nil
-		}
+		return []found{f}, nil
 	}
 	for _, l := range leaves {
 		if l.doc != nil && l.doc.err != nil {
@@ -165,6 +164,40 @@ func (c *chooser) one(ctx context.Context, leaves []leaf) ([]found, error) {
 		}
 	}
 	return nil, c.noPlatform(descriptors(leaves))
+}
+
+// only returns the one image for the wanted platform, or nil. Of two, which one is
+// run depends on who runs it: they are refused. A digest that is listed twice is
+// one image.
+func (c *chooser) only(leaves []leaf) (*leaf, error) {
+	var wanted *leaf
+	var mine []v1.Descriptor
+	for i, l := range leaves {
+		if !c.mayBeWanted(l.desc) {
+			continue
+		}
+		mine = append(mine, l.desc)
+		if wanted == nil && SamePlatform(*l.desc.Platform, c.o.wanted()) {
+			wanted = &leaves[i]
+		}
+	}
+	if mine = distinct(mine); len(mine) > 1 {
+		return nil, c.ambiguous(mine)
+	}
+	return wanted, nil
+}
+
+// mayBeWanted reports whether a descriptor is for the wanted platform, or would
+// be if it named an operating system.
+func (c *chooser) mayBeWanted(d v1.Descriptor) bool {
+	if !hasPlatform(d) {
+		return false
+	}
+	p := *d.Platform
+	if p.OS == "" {
+		p.OS = c.o.wanted().OS
+	}
+	return SamePlatform(p, c.o.wanted())
 }
 
 // followLeaf reads an image's manifest; an error says that it is not one.

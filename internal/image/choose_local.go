@@ -58,7 +58,7 @@ func (c *chooser) among(ctx context.Context, candidates []v1.Descriptor, follow 
 // the wanted platform are two images: the user must say which.
 func (c *chooser) amongPlatforms(ctx context.Context, candidates []v1.Descriptor) ([]found, error) {
 	if !c.o.AllPlatforms {
-		same := filter(candidates, func(d v1.Descriptor) bool { return SamePlatform(*d.Platform, c.o.wanted()) })
+		same := filter(candidates, c.mayBeWanted)
 		if len(same) > 1 {
 			return nil, c.several("several images for "+c.o.wanted().String(), same)
 		}
@@ -123,8 +123,9 @@ func (c *chooser) search(ctx context.Context, d v1.Descriptor, want v1.Hash, cha
 	return nil, nil
 }
 
-// dropAttached reads the candidates' documents and drops those that say
-// themselves that they are attached to another one.
+// dropAttached reads the documents of the candidates and drops those that say
+// themselves that they are attached to another one, unless their entries name
+// platforms to run them on.
 func (c *chooser) dropAttached(ctx context.Context, candidates []v1.Descriptor) ([]v1.Descriptor, error) {
 	if len(candidates) > MaxImages {
 		return nil, c.several("several images", candidates)
@@ -148,7 +149,7 @@ func (c *chooser) dropAttached(ctx context.Context, candidates []v1.Descriptor) 
 // attached reports whether a document says that it is attached to another one.
 func (d *document) attached() bool {
 	if d.index != nil {
-		return d.index.Subject != nil || d.index.ArtifactType != ""
+		return (d.index.Subject != nil || d.index.ArtifactType != "") && !isForMachines(d.desc)
 	}
 	return found{doc: d}.attached()
 }
@@ -157,6 +158,16 @@ func (d *document) attached() bool {
 func (c *chooser) several(what string, candidates []v1.Descriptor) error {
 	return &NotFoundError{What: what, Where: c.src.where(),
 		Label: "write " + c.src.where() + ":NAME or @DIGEST; present", Present: present(candidates)}
+}
+
+// ambiguous says that several images are for the wanted platform.
+func (c *chooser) ambiguous(candidates []v1.Descriptor) error {
+	e := &NotFoundError{What: "several images for " + c.o.wanted().String(), Where: c.src.where(),
+		Label: "write " + c.src.where() + "@DIGEST; present"}
+	for _, d := range candidates {
+		e.Present = append(e.Present, "@"+d.Digest.String())
+	}
+	return e
 }
 
 // distinct drops entries that name a digest again, as an image with two names has.

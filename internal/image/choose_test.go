@@ -53,7 +53,6 @@ func TestAllPlatformsAreOpenedInTheOrderOfTheIndex(t *testing.T) {
 	f := newFixture(t)
 	one, two, three := f.image("linux/amd64"), f.image("linux/arm64"), f.image("windows/amd64")
 	subject := f.manifest("linux/386", func(m *v1.Manifest) { m.Subject = &one })
-	subject.Platform = &v1.Platform{OS: "linux", Architecture: "386"}
 	f.root = []v1.Descriptor{f.index(append(attachments(f), one, subject, f.index(two, three))...)}
 	set, err := f.open("", Options{AllPlatforms: true})
 	if err != nil {

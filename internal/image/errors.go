@@ -55,6 +55,8 @@ func (e *NotFoundError) Hint() string {
 type LimitError struct {
 	What  string // such as "manifest sha256:…: layers"
 	Limit int64
+	// Advice is the hint; "": that no image needs that many.
+	Advice string
 }
 
 // Error is one line.
@@ -62,8 +64,13 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s: over the limit of %d", e.What, e.Limit)
 }
 
-// Hint says that the bound is not the user's to change.
-func (e *LimitError) Hint() string { return "no image needs that many: it is broken or hostile" }
+// Hint says that the bound is not the user's to change, or what to do instead.
+func (e *LimitError) Hint() string {
+	if e.Advice != "" {
+		return e.Advice
+	}
+	return "no image needs that many: it is broken or hostile"
+}
 
 // FormatError says that content is not what it should be.
 type FormatError struct {
@@ -121,6 +128,27 @@ func (e *RegistryError) Hint() string { return e.Advice }
 
 // Unwrap returns the transport's error, so that errors.Is finds its sentinels.
 func (e *RegistryError) Unwrap() error { return e.Err }
+
+// DaemonError says that a Docker daemon refused, failed or could not be reached.
+type DaemonError struct {
+	Host string // as DOCKER_HOST has it
+	// Status is the HTTP status, or 0 where there was no answer.
+	Status  int
+	Problem string
+	Advice  string
+	Err     error // the connection's, or nil
+}
+
+// Error is one line.
+func (e *DaemonError) Error() string {
+	return fmt.Sprintf("Docker daemon at %s: %s", e.Host, e.Problem)
+}
+
+// Hint says what the user can do, or is "".
+func (e *DaemonError) Hint() string { return e.Advice }
+
+// Unwrap returns the connection's error.
+func (e *DaemonError) Unwrap() error { return e.Err }
 
 // prefixed returns text after prefix, or nothing when there is no text.
 func prefixed(prefix, text string) string {

@@ -1,5 +1,6 @@
 // Package image opens what an image reference names: an image in a registry, in
-// an OCI layout directory or in a tar archive of such a layout.
+// an OCI layout directory or a tar archive of one, in an archive that `docker
+// save` wrote, or in a Docker daemon.
 //
 // Open reads indexes and manifests, bounded and re-hashed, and chooses by
 // platform; configs and layer blobs are read when they are asked for. Bytes that
@@ -12,7 +13,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -21,9 +24,11 @@ import (
 
 // The kinds of reference, as Reference.Kind has them.
 const (
-	KindRegistry = "registry"
-	KindLayout   = "oci"
-	KindArchive  = "oci-archive"
+	KindRegistry      = "registry"
+	KindLayout        = "oci"
+	KindArchive       = "oci-archive"
+	KindDockerArchive = "docker-archive"
+	KindDockerDaemon  = "docker-daemon"
 )
 
 // Options say how a reference is opened. The zero value opens local references;
@@ -45,6 +50,15 @@ type Options struct {
 	Mirrors map[string]string
 	// Insecure lists hosts (host or host:port) that may be asked over http.
 	Insecure []string
+	// DockerHost is where the Docker daemon listens, as in DOCKER_HOST:
+	// unix:///PATH or tcp://HOST:PORT; "": DefaultDockerHost.
+	DockerHost string
+	// DialDaemon connects to the daemon; network is "unix" or "tcp". nil: a plain
+	// dialer.
+	DialDaemon func(ctx context.Context, network, address string) (net.Conn, error)
+	// Spill makes the temporary file that a compressed archive, or what a daemon
+	// sends, is kept in; nil: a nameless one in the system's folder for them.
+	Spill func() (*os.File, error)
 	// Log is told of each request's subject; nil: silent.
 	Log *slog.Logger
 }
@@ -67,13 +81,17 @@ type Reference struct {
 	Given string
 	// Kind is one of the Kind constants.
 	Kind string
+	// Store is Given without what chooses in it: "oci:DIR", "docker-archive:FILE",
+	// "docker-daemon"; "" for a registry.
+	Store string
 	// Name is the name to trace under, such as "docker.io/library/alpine:3.20.3";
 	// it has no tag where only a digest was given, and is "" when unknown.
 	Name string
 	// OwnAccount is set when the name comes from the layout itself, not from the
 	// user.
 	OwnAccount bool
-	// Pinned is set when a digest was given.
+	// Pinned is set when a digest was given: of a manifest, or, where the image
+	// has none, of its config (the image ID).
 	Pinned bool
 	// Tag is the tag in Name, or "".
 	Tag string
@@ -90,7 +108,11 @@ type Index struct {
 	Manifest *v1.IndexManifest
 }
 
-// Manifest is an image manifest as it was read.
+// Manifest is an image manifest as it was read. Of an image that has none (see
+// HasManifest) only Parsed is set: it lists the config by the ID that the
+// archive names, and the layers with their sizes in the archive and the digest
+// that each should have there: the one in its name, else the diff ID of a layer
+// that is not compressed, else the one it has.
 type Manifest struct {
 	Raw []byte
 	// Got is the digest that Raw has; zero where nothing could be read.
@@ -123,7 +145,8 @@ type Config struct {
 type Image struct {
 	// Descriptor is what named the manifest in the index or the layout, its
 	// annotations and platform included; its Digest is the one wanted. For a
-	// registry's single manifest only media type, size and digest are there.
+	// registry's single manifest only media type, size and digest are there; it is
+	// zero where the image has no manifest.
 	Descriptor v1.Descriptor
 	// DescriptorAnnotations are the annotations of Descriptor.
 	DescriptorAnnotations map[string]string
@@ -138,7 +161,12 @@ type Image struct {
 	config *Config
 }
 
-// Manifest returns the manifest that Open read.
+// HasManifest reports whether the image was read through a manifest. One from
+// `docker save` or a Docker daemon was not: it has no digest, and is known by
+// the digest of its config.
+func (i *Image) HasManifest() bool { return i.Descriptor.Digest != (v1.Hash{}) }
+
+// Manifest returns the manifest that Open read, or made.
 func (i *Image) Manifest() *Manifest { return &i.manifest }
 
 // Config reads the image's config, once: later calls give the same value. The

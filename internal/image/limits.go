@@ -9,6 +9,9 @@ const (
 	MaxLayers = 1_000
 	// MaxHistory bounds the history entries of a config.
 	MaxHistory = 10_000
+	// MaxJSONDepth bounds how many objects and lists may stand one in another in
+	// an index, a manifest or a config.
+	MaxJSONDepth = 64
 	// MaxIndexDepth bounds how many indexes may stand one in another above an
 	// image; a layout's own index.json is not counted.
 	MaxIndexDepth = 3
@@ -21,8 +24,24 @@ const (
 	MaxIndexEntries = 10_000
 	// MaxImages bounds the images that AllPlatforms opens.
 	MaxImages = 100
-	// MaxArchiveEntries bounds the entries of a layout archive.
+	// MaxArchiveEntries bounds the entries of an archive, and MaxArchiveNames the
+	// bytes of all the names and link targets that are kept of them.
 	MaxArchiveEntries = 100_000
+	MaxArchiveNames   = 16 << 20
+	// MaxArchivePath bounds one name in an archive of `docker save`: Linux's
+	// PATH_MAX. A file of a longer name is not found.
+	MaxArchivePath = 4096
+	// MaxArchiveLinks bounds the links that lead one to another in an archive.
+	MaxArchiveLinks = 8
+	// MaxSavedImages bounds the images of one archive of `docker save`.
+	MaxSavedImages = 1_000
+	// MaxSpoolBytes bounds the temporary file that a compressed archive is
+	// unpacked to and a daemon's answer is kept in: 16 GiB, twice the largest
+	// layer that is read.
+	MaxSpoolBytes int64 = 16 << 30
+	// MaxDaemonAnswer bounds the daemon's list of images, and its words in an
+	// answer that is an error.
+	MaxDaemonAnswer = 4 << 20
 	// MaxTags bounds the tags of a repository that are searched for names near
 	// an unknown one: one page.
 	MaxTags = 1_000

@@ -43,11 +43,15 @@ func ownName(d v1.Descriptor) registryReference {
 	if n, ok := parseOwnName(d.Annotations[imageNameAnnotation]); ok {
 		return n
 	}
-	refName := d.Annotations[refNameAnnotation]
-	if !strings.ContainsAny(refName, ":/@") {
+	return nameOf(d.Annotations[refNameAnnotation])
+}
+
+// nameOf returns the name in text that is more than a tag, or the zero value.
+func nameOf(text string) registryReference {
+	if !strings.ContainsAny(text, ":/@") {
 		return registryReference{}
 	}
-	n, _ := parseOwnName(refName)
+	n, _ := parseOwnName(text)
 	return n
 }
 

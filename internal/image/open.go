@@ -12,9 +12,12 @@ import (
 //	[docker://][HOST/]REPOSITORY[:TAG][@DIGEST]
 //	oci:DIRECTORY[:REF|@DIGEST]
 //	oci-archive:FILE[:REF|@DIGEST]
+//	docker-archive:FILE[:REF|:IMAGE-ID]
+//	docker-daemon:REF or docker-daemon:IMAGE-ID
 //
 // Indexes and the chosen images' manifests are read, nothing else, except that
-// the config of a single manifest is read where o.PlatformExplicit asks about it.
+// the config of a single manifest is read where o.PlatformExplicit asks about it,
+// and that the config of an image without a manifest tells what its layers are.
 // Errors about the reference or the image are one line and have a Hint method;
 // the caller closes the set.
 func Open(ctx context.Context, reference string, o Options) (*Set, error) {
@@ -25,10 +28,13 @@ func Open(ctx context.Context, reference string, o Options) (*Set, error) {
 	if err := unsupported(reference); err != nil {
 		return nil, err
 	}
-	for _, kind := range []string{KindLayout, KindArchive} {
-		if strings.HasPrefix(reference, kind+":") {
-			return openLocal(ctx, reference, kind, o)
-		}
+	switch kind, _, _ := strings.Cut(reference, ":"); kind {
+	case KindLayout, KindArchive:
+		return openLocal(ctx, reference, kind, o)
+	case KindDockerArchive:
+		return openDockerArchive(ctx, reference, o)
+	case KindDockerDaemon:
+		return openDockerDaemon(ctx, reference, o)
 	}
 	return openRegistry(ctx, reference, o)
 }
@@ -71,7 +77,7 @@ func openLocal(ctx context.Context, given, kind string, o Options) (*Set, error)
 		return nil, err
 	}
 	named := commonName(found)
-	r := Reference{Given: given, Kind: kind, Pinned: ref.digest != v1.Hash{}, Tag: named.tag}
+	r := Reference{Given: given, Kind: kind, Store: ref.where(), Pinned: ref.digest != v1.Hash{}, Tag: named.tag}
 	if named != (registryReference{}) {
 		r.Name, r.OwnAccount = named.name(), true
 	}

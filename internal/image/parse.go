@@ -43,12 +43,16 @@ func hashOf(algorithm string, data []byte) v1.Hash {
 }
 
 // parseDocument parses an index or a manifest. What it is follows from its
-// content; a document that could be read as both is refused, since two readers
-// could then see two different images under one digest.
+// content; a document that could be read as both, or in which a member could be
+// read in two ways, is refused, since two readers could then see two different
+// images under one digest.
 func parseDocument(raw []byte, desc v1.Descriptor, where string) (*v1.IndexManifest, *v1.Manifest, error) {
+	if err := checkMembers("manifest", raw, documentShape, desc, where); err != nil {
+		return nil, nil, err
+	}
 	var o outline
 	if err := json.Unmarshal(raw, &o); err != nil {
-		return nil, nil, formatError("manifest", desc, where, "is not JSON of a manifest", err)
+		return nil, nil, formatError("manifest", desc, where, notJSON["manifest"], err)
 	}
 	if problem := o.problem(desc.MediaType); problem != nil {
 		problem.What, problem.Where = titled("manifest", desc.Digest), where
@@ -84,7 +88,7 @@ func parseManifest(raw []byte, o outline, desc v1.Descriptor, where string) (*v1
 	}
 	var manifest v1.Manifest
 	if err := json.Unmarshal(raw, &manifest); err != nil {
-		return nil, formatError("manifest", desc, where, "is not JSON of a manifest", err)
+		return nil, formatError("manifest", desc, where, notJSON["manifest"], err)
 	}
 	if manifest.Config.Digest == (v1.Hash{}) {
 		return nil, formatError("manifest", desc, where, "names no config", nil)
@@ -97,8 +101,12 @@ func parseManifest(raw []byte, o outline, desc v1.Descriptor, where string) (*v1
 	return &manifest, nil
 }
 
-// parseConfig parses an image's config within the bounds of its lists.
+// parseConfig parses an image's config within the bounds of its lists. One in
+// which a member could be read in two ways is refused.
 func parseConfig(raw []byte, desc v1.Descriptor, where string) (*v1.ConfigFile, error) {
+	if err := checkMembers("config", raw, configShape, desc, where); err != nil {
+		return nil, err
+	}
 	var o struct {
 		History member `json:"history"`
 		RootFS  struct {
@@ -106,7 +114,7 @@ func parseConfig(raw []byte, desc v1.Descriptor, where string) (*v1.ConfigFile, 
 		} `json:"rootfs"`
 	}
 	if err := json.Unmarshal(raw, &o); err != nil {
-		return nil, formatError("config", desc, where, "is not JSON of an image's config", err)
+		return nil, formatError("config", desc, where, notJSON["config"], err)
 	}
 	if o.History.count > MaxHistory {
 		return nil, &LimitError{What: titled("config", desc.Digest) + ": history entries", Limit: MaxHistory}
@@ -116,7 +124,7 @@ func parseConfig(raw []byte, desc v1.Descriptor, where string) (*v1.ConfigFile, 
 	}
 	file := &v1.ConfigFile{}
 	if err := json.Unmarshal(raw, file); err != nil {
-		return nil, formatError("config", desc, where, "is not JSON of an image's config", err)
+		return nil, formatError("config", desc, where, notJSON["config"], err)
 	}
 	return file, nil
 }

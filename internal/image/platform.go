@@ -8,17 +8,21 @@ import (
 )
 
 // architectures maps the names that machines and older tools use to those of
-// the image specification, which are Go's.
-var architectures = map[string]struct{ arch, variant string }{
-	"aarch64": {"arm64", ""},
-	"x86_64":  {"amd64", ""},
-	"x86-64":  {"amd64", ""},
-	"i386":    {"386", ""},
-	"i486":    {"386", ""},
-	"i586":    {"386", ""},
-	"i686":    {"386", ""},
-	"armhf":   {"arm", "v7"},
-	"armel":   {"arm", "v6"},
+// the image specification, which are Go's. One that is whole says the variant
+// too: another one beside it does not count, as it does not for containerd.
+var architectures = map[string]struct {
+	arch, variant string
+	whole         bool
+}{
+	"aarch64": {"arm64", "", false},
+	"x86_64":  {"amd64", "", false},
+	"x86-64":  {"amd64", "", false},
+	"i386":    {"386", "", true},
+	"i486":    {"386", "", true},
+	"i586":    {"386", "", true},
+	"i686":    {"386", "", true},
+	"armhf":   {"arm", "v7", true},
+	"armel":   {"arm", "v6", true},
 }
 
 // DefaultPlatform is the platform that an index is searched for when the user
@@ -36,7 +40,7 @@ func NormalizePlatform(p v1.Platform) v1.Platform {
 	p.Variant = normalVariant(p.Variant)
 	if known, ok := architectures[p.Architecture]; ok {
 		p.Architecture = known.arch
-		if p.Variant == "" {
+		if known.whole || p.Variant == "" {
 			p.Variant = known.variant
 		}
 	}

@@ -124,21 +124,21 @@ func adviceFor(given string) string {
 		if info.IsDir() {
 			return "for the OCI layout in that directory write oci:" + given
 		}
-		return "for a tar archive of an OCI layout write oci-archive:" + given
+		return "for a tar archive of an OCI layout write oci-archive:" + given + ", for one of docker save docker-archive:" + given
 	}
 	if strings.Contains(given, "://") {
 		return "write it without the scheme, as HOST/REPOSITORY:TAG"
 	}
-	return "write REPOSITORY:TAG, HOST/REPOSITORY@DIGEST, oci:DIRECTORY or oci-archive:FILE"
+	return "write REPOSITORY:TAG, HOST/REPOSITORY@DIGEST, oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or docker-daemon:NAME"
 }
 
 // unsupported refuses the transports of other tools, which would otherwise be
 // read as a repository's name.
 func unsupported(given string) error {
-	for _, scheme := range []string{"docker-archive:", "docker-daemon:", "containers-storage:", "ostree:"} {
+	for _, scheme := range []string{"containers-storage:", "ostree:"} {
 		if strings.HasPrefix(given, scheme) {
 			return &ReferenceError{Given: given, Problem: scheme + " is not supported",
-				Advice: "save the image as an OCI layout and write oci:DIRECTORY or oci-archive:FILE"}
+				Advice: "save the image and write oci:DIRECTORY, oci-archive:FILE or docker-archive:FILE"}
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 
 // localReference is a reference to a layout or an archive, parsed.
 type localReference struct {
-	kind   string // KindLayout or KindArchive
+	kind   string // KindLayout, KindArchive or KindDockerArchive
 	path   string
 	ref    string // what follows ":", or ""
 	digest v1.Hash
@@ -90,7 +90,7 @@ func missingPath(given, kind, text string) error {
 	case info.IsDir():
 		e.Problem, e.Advice, e.Err = "is a directory", "for a layout directory write oci:"+path, nil
 	case info.Mode().IsRegular():
-		e.Problem, e.Advice, e.Err = "is not a directory", "for a tar archive write oci-archive:"+path, nil
+		e.Problem, e.Advice, e.Err = "is not a directory", "for a tar archive write oci-archive:"+path+" or docker-archive:"+path, nil
 	default:
 		e.Problem, e.Err = "is not a regular file", nil
 	}

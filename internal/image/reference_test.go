@@ -63,9 +63,9 @@ func TestWhatIsNotARegistryReference(t *testing.T) {
 }
 
 func TestOtherToolsTransportsAreRefused(t *testing.T) {
-	_, err := Open(t.Context(), "docker-archive:x.tar", Options{})
-	wantError(t, err, "docker-archive:x.tar: docker-archive: is not supported",
-		"save the image as an OCI layout and write oci:DIRECTORY or oci-archive:FILE")
+	_, err := Open(t.Context(), "containers-storage:x", Options{})
+	wantError(t, err, "containers-storage:x: containers-storage: is not supported",
+		"save the image and write oci:DIRECTORY, oci-archive:FILE or docker-archive:FILE")
 }
 
 func TestAPathGivenAsAReferenceGetsAHint(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAPathGivenAsAReferenceGetsAHint(t *testing.T) {
 		t.Errorf("hint %q", hint)
 	}
 	_, err = Open(t.Context(), "./Dir/x", Options{})
-	if hint := err.(*ReferenceError).Hint(); hint != "for a tar archive of an OCI layout write oci-archive:./Dir/x" {
+	if hint := err.(*ReferenceError).Hint(); hint != "for a tar archive of an OCI layout write oci-archive:./Dir/x, for one of docker save docker-archive:./Dir/x" {
 		t.Errorf("hint %q", hint)
 	}
 }
@@ -119,7 +119,7 @@ func TestWhatIsNotALocalReference(t *testing.T) {
 		{"oci:", "oci:: names no path", ""},
 		{"oci:gone:1", `oci:gone:1: there is no directory "gone"`, ""},
 		{"oci-archive:gone.tar", `oci-archive:gone.tar: there is no file "gone.tar"`, ""},
-		{"oci:dir/file", "oci:dir/file: is not a directory", "for a tar archive write oci-archive:dir/file"},
+		{"oci:dir/file", "oci:dir/file: is not a directory", "for a tar archive write oci-archive:dir/file or docker-archive:dir/file"},
 		{"oci-archive:dir:1", "oci-archive:dir:1: is a directory", "for a layout directory write oci:dir"},
 		{"oci-archive:/dev/null", "oci-archive:/dev/null: is not a regular file", ""},
 		{"oci:dir:", "oci:dir:: nothing follows the last ':'", ""},

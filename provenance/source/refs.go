@@ -82,8 +82,8 @@ func (s *store) packedRefs() (map[string]string, error) {
 	return refs, nil
 }
 
-// tips returns the objects that branches and tags name, each once. References
-// that name nothing readable are passed over.
+// tips returns the objects that branches and tags name, each once (see
+// distinctTips). References that name nothing readable are passed over.
 func (s *store) tips(ctx context.Context) ([]id, error) {
 	refs, err := s.packedRefs()
 	if err != nil {
@@ -108,12 +108,19 @@ func (s *store) tips(ctx context.Context) ([]id, error) {
 	return distinctTips(refs), nil
 }
 
+// distinctTips returns what the repository's own branches and tags name, each
+// once: the references below refs/heads and refs/tags, and no others. What is
+// below refs/remotes is what other repositories call their branches, forks among
+// them; below refs/pull and the like is what anybody has proposed. So the other
+// branches of a plain clone, which are refs/remotes/origin/* there, do not count:
+// who gives one as a mirror makes it with `git clone --mirror`, or makes a branch
+// of each one that should count (`git branch NAME origin/NAME`).
 func distinctTips(refs map[string]string) []id {
 	seen := map[id]bool{}
 	var out []id
 	for name, text := range refs {
-		branch := strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/") || strings.HasPrefix(name, "refs/remotes/")
-		if tip, err := parseID(text); branch && err == nil && !seen[tip] {
+		own := strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/")
+		if tip, err := parseID(text); own && err == nil && !seen[tip] {
 			seen[tip] = true
 			out = append(out, tip)
 		}

@@ -275,6 +275,7 @@ func TestAForksCommitIsNotReachable(t *testing.T) {
 	git(t, s.work, "checkout", "-q", "--detach", first)
 	fork := s.commit(t, map[string]string{"x": "evil"})
 	git(t, s.work, "update-ref", "refs/pull/1/head", fork)
+	git(t, s.work, "update-ref", "refs/remotes/fork/main", fork)
 	git(t, s.work, "checkout", "-q", "main")
 	repo := s.open(t, s.opener(t, ""))
 	if _, err := repo.Commit(t.Context(), fork); err != nil {

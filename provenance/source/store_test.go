@@ -154,6 +154,38 @@ func TestReachableFollowsBranchesAndTags(t *testing.T) {
 	}
 }
 
+func TestOnlyOwnBranchesAndTagsReachACommit(t *testing.T) {
+	for name, want := range map[string]bool{
+		"refs/heads/side":            true,
+		"refs/heads/origin/pr/1":     true,
+		"refs/tags/v1":               true,
+		"refs/remotes/fork/master":   false,
+		"refs/remotes/origin/master": false,
+		"refs/remotes/origin/pr/1":   false,
+		"refs/pull/1/head":           false,
+		"refs/merge-requests/1/head": false,
+		"refs/original/refs/heads/x": false,
+		"refs/stash":                 false,
+		"refs/Heads/side":            false,
+		"refs/headsx/side":           false,
+		"refs/notes/commits":         false,
+	} {
+		for _, packed := range []bool{false, true} {
+			r := newTestRepo(t)
+			r.ref("refs/heads/master", chain(r, 2)[1])
+			fork := r.commit(r.tree(nil), 7000)
+			if packed {
+				r.file("packed-refs", "# pack-refs with: peeled\n"+fork.String()+" "+name+"\n")
+			} else {
+				r.ref(name, fork)
+			}
+			if got, err := r.open().Reachable(t.Context(), fork.String()); got != want || err != nil {
+				t.Errorf("%s, packed %v: %v, %v; want %v", name, packed, got, err, want)
+			}
+		}
+	}
+}
+
 func TestReachableDoesNotDenyWhatACutHistoryMayHide(t *testing.T) {
 	r := newTestRepo(t)
 	line := chain(r, 3)
