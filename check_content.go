@@ -3,75 +3,35 @@ package verify
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/checksums/filetree"
-	"github.com/imageverify/verify/checksums/sums"
 )
-
-// findChecksum judges rootfs.checksum; it applies where a known distributor's
-// archives are unpacked.
-func findChecksum(f *facts) *Finding {
-	if len(f.sums) == 0 {
-		return nil
-	}
-	parts := make([]Part, 0, len(f.sums))
-	independent := true
-	var evidence []Evidence
-	for _, s := range f.sums {
-		parts = append(parts, sumPart(s))
-		independent = independent && s.list.Independent
-		if s.line > 0 {
-			evidence = append(evidence, Evidence{Kind: "file", Value: fmt.Sprintf("%s:%d", s.list.File, s.line)},
-				Evidence{Kind: "digest", Value: s.result.Algorithm + ":" + s.result.Got})
-		}
-	}
-	all := fmt.Sprintf("%s is in %s's %s", f.sums[0].name, f.sums[0].distributor.Name, f.sums[0].list.File)
-	if !independent {
-		all += ", a list of the same commit: consistent, not independent"
-	}
-	out := ofParts(parts, all)
-	if out.Status == Pass || out.Status == Fail {
-		out.with(evidence...)
-	}
-	out.details().Independent = &independent
-	return out
-}
-
-func sumPart(s sumFact) Part {
-	switch {
-	case errors.Is(s.err, sums.ErrTwoSums):
-		return Part{s.name, Fail, "two-sums", s.err.Error()}
-	case errors.Is(s.err, errListAbsent):
-		return Part{s.name, Unknown, "list-absent", s.err.Error()}
-	case errors.Is(s.err, fs.ErrNotExist):
-		return Part{s.name, Unknown, "source-absent", s.err.Error()}
-	case errors.Is(s.err, sums.ErrSyntax):
-		return Part{s.name, Unknown, "list-invalid", fmt.Sprintf("%s: %s", s.list.File, s.err)}
-	case s.err != nil:
-		reason := reasonOf(s.err)
-		return Part{s.name, unknownUnless(reason, "object-mismatch"), reason, s.err.Error()}
-	case s.result.Status == sums.NotListed:
-		return Part{s.name, Fail, "not-listed", fmt.Sprintf("%s has no line for it", s.list.File)}
-	case s.result.Status != sums.ListedAndEqual:
-		return Part{s.name, Fail, "sum-differs", fmt.Sprintf("%s:%d says %s, the file's %s is %s", s.list.File, s.line, s.result.Want, s.result.Algorithm, s.result.Got)}
-	}
-	return Part{s.name, Pass, "", s.result.Got}
-}
 
 // findContent judges layer.content.
 func findContent(f *facts) *Finding {
+	if err := errors.Join(f.manifestErr(), f.configDoubt()); err != nil {
+		reason := reasonOf(err)
+		return finding(unknownUnless(reason, "digest-mismatch"), reason, "the layers are not known: %s", err)
+	}
 	parts := make([]Part, 0, len(f.layers))
 	var bytes, files Coverage
-	for i, l := range f.layers {
-		part, size, count := contentPart(i, l, f.contentOf(i))
+	for i := range f.layers {
+		part, size, count := contentPart(f, i)
 		parts = append(parts, part)
 		addCoverage(&bytes, part, size)
 		addCoverage(&files, part, count)
 	}
+	for _, c := range f.content {
+		if c.layer < 0 {
+			parts = append(parts, layerlessPart(c))
+		}
+	}
+	if len(parts) == 0 && f.judged() == nil {
+		return finding(Unknown, "no-dockerfile", "the image has no layers, and there is no Dockerfile to say that it should have none")
+	}
 	if len(parts) == 0 {
-		return passed("the image has no layers")
+		return passed("neither the image nor its Dockerfile has a layer")
 	}
 	out := ofParts(parts, fmt.Sprintf("%s of %s proved from the source, entry by entry", FormatBytes(bytes.Proved), FormatBytes(bytes.Total())))
 	out.details().Bytes, out.details().Files = &bytes, &files
@@ -84,6 +44,14 @@ func findContent(f *facts) *Finding {
 		out.with(Evidence{Kind: "git", Value: place(a)})
 	}
 	return out
+}
+
+// configDoubt says why the config cannot tell of layers.
+func (f *facts) configDoubt() error {
+	if f.configFile() == nil {
+		return f.configProblem()
+	}
+	return nil
 }
 
 // contentOf is the fact about a layer, or one that says there is none.
@@ -118,15 +86,20 @@ func addCounts(d *Details, r *filetree.Result) {
 
 // contentPart judges one layer; size and count are its content in bytes and
 // entries.
-func contentPart(i int, l layerFact, c contentFact) (part Part, size, count int64) {
-	name := layerName(i)
-	if l.layer == nil {
-		return Part{name, Unknown, reasonOf(l.err), errorLine(l.err)}, l.desc.Size, 0
+func contentPart(f *facts, i int) (part Part, size, count int64) {
+	name, l, c := layerName(i), f.layers[i].layer, f.contentOf(i)
+	if l == nil {
+		err := f.layerErr(i)
+		return Part{name, Unknown, reasonOf(err), err.Error()}, f.layers[i].desc.Size, 0
 	}
-	if bad, ok := hostilePart(name, l.layer); ok {
-		return bad, indexBytes(l.layer), indexLen(l.layer)
+	size, count = indexBytes(l), indexLen(l)
+	if err := f.layerErr(i); err != nil {
+		reason := reasonOf(err)
+		return Part{name, unknownUnless(reason, "digest-mismatch"), reason, err.Error()}, size, count
 	}
-	size, count = indexBytes(l.layer), indexLen(l.layer)
+	if bad, ok := hostilePart(name, l); ok {
+		return bad, size, count
+	}
 	switch {
 	case c.base:
 		return Part{name, Unknown, "base-unverified", "a layer of the base image " + c.what}, size, count
@@ -137,20 +110,41 @@ func contentPart(i int, l layerFact, c contentFact) (part Part, size, count int6
 	case !sameTree(c.result):
 		return differing(name, c), size, count
 	}
-	text := fmt.Sprintf("%s as Dockerfile:%d (%s) makes them", plural(l.layer.Index.Len(), "entry"), c.line, c.what)
+	return Part{name, Pass, "", sameText(l, c)}, size, count
+}
+
+func sameText(l *checksums.Layer, c contentFact) string {
+	text := fmt.Sprintf("%s as Dockerfile:%d (%s) makes them", plural(l.Index.Len(), "entry"), c.line, c.what)
 	if c.variant != "" {
 		text += ", files stamped with " + c.variant
 	}
 	if n := c.result.Counts[filetree.Order]; n > 0 {
 		text += fmt.Sprintf(", %d of them in another order", n)
 	}
-	return Part{name, Pass, "", text}, size, count
+	return text
 }
 
-// sameTree reports whether nothing but the order of entries differs, which no
-// reader of the unpacked tree can see.
+// layerlessPart judges what the history says left no layer: a directive, or
+// the whole base image.
+func layerlessPart(c contentFact) Part {
+	name := fmt.Sprintf("Dockerfile:%d", c.line)
+	switch {
+	case c.base:
+		return Part{"base image", Unknown, "base-unverified", c.what + " has no layer in the image by the history's account, which nothing shows"}
+	case reasonOf(c.err) == "run-unproved":
+		return Part{name, Unknown, "run-unproved", c.what + " left no layer by the history's account, which nothing shows"}
+	case c.err != nil:
+		return contentError(name, c)
+	case !sameTree(c.result):
+		return differing(name, c)
+	}
+	return Part{name, Pass, "", c.what + " makes nothing that was not there"}
+}
+
+// sameTree reports whether nothing differs but an order of entries that no
+// program which unpacks them one after the other can see.
 func sameTree(r *filetree.Result) bool {
-	return r.Total() == r.Counts[filetree.Order]
+	return r.Total() == r.Counts[filetree.Order] && r.DisorderedCount == 0
 }
 
 func indexBytes(l *checksums.Layer) int64 {
@@ -212,7 +206,7 @@ var classReasons = []struct {
 	{filetree.Link, "link-differs", "%q links elsewhere than in the source"},
 	{filetree.Xattr, "xattr-differs", "%q has other extended attributes than in the source"},
 	{filetree.Time, "time-differs", "%q has another time than in the source"},
-	{filetree.Format, "format-differs", "the archive holds a global header (%q)"},
+	{filetree.Format, "format-differs", "the header of %q says more than builders write"},
 }
 
 // differing names the worst difference between a layer and its source.
@@ -232,6 +226,9 @@ func differing(name string, c contentFact) Part {
 			}
 			return Part{name, Fail, row.reason, fmt.Sprintf("Dockerfile:%d: %s", c.line, text)}
 		}
+	}
+	if len(c.result.Disordered) > 0 {
+		return Part{name, Fail, "order-differs", fmt.Sprintf("Dockerfile:%d: %q stands where unpacking in order gives other files", c.line, c.result.Disordered[0])}
 	}
 	return Part{name, Fail, "content-differs", fmt.Sprintf("Dockerfile:%d: the layer is not what %s makes", c.line, c.what)}
 }

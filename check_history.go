@@ -22,6 +22,9 @@ func findDirectives(f *facts) *Finding {
 	}
 	all := fmt.Sprintf("%s and %s match in the %s builder's form", plural(len(a.Build.Directives), "directive"),
 		entriesMatched(a.Alignment), a.Alignment.Dialect)
+	if n := rowsBut(a.Alignment, history.WhiteSpace); n > 0 {
+		all += fmt.Sprintf(" (%d of them but for white space)", n)
+	}
 	if a.Alignment.BaseEntries > 0 {
 		all += fmt.Sprintf(", above %s of the base image", plural(a.Alignment.BaseEntries, "entry"))
 	}
@@ -43,6 +46,16 @@ func entriesMatched(a *history.Alignment) string {
 		}
 	}
 	return plural(n, "history entry")
+}
+
+func rowsBut(a *history.Alignment, how string) int {
+	n := 0
+	for _, row := range a.Rows {
+		if row.How == how {
+			n++
+		}
+	}
+	return n
 }
 
 func problemPart(p history.Problem) Part {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/internal/image"
@@ -42,7 +43,7 @@ func documentParts(f *facts) []Part {
 	m := f.img.Manifest()
 	parts = append(parts, documentPart("manifest", f.img.Descriptor, m.Got, m.GotSize, m.ParseErr))
 	if f.config == nil {
-		if m.Parsed == nil {
+		if f.manifestErr() != nil {
 			return parts
 		}
 		return append(parts, Part{"config", Unknown, reasonOf(f.configErr), errorLine(f.configErr)})
@@ -137,8 +138,28 @@ func layerPart(i int, f layerFact, diffID v1.Hash) Part {
 	case l.TarErr != nil:
 		return Part{name, Fail, "malformed", l.TarErr.Error()}
 	}
+	if want, known := layerTypes[f.desc.MediaType]; !known || want != l.Compression {
+		return Part{name, Warn, "media-type-differs", fmt.Sprintf("the media type is %q, the blob's compression %s", f.desc.MediaType, l.Compression)}
+	}
 	return Part{name, Pass, "", diffID.String()}
 }
+
+// layerTypes are the media types of layers, as the OCI image specification and
+// Docker's manifest schema 2 have them, with the compression that each states.
+var layerTypes = map[types.MediaType]checksums.Compression{
+	types.OCILayer:                       checksums.Gzip,
+	types.OCILayerZStd:                   checksums.Zstd,
+	types.OCIUncompressedLayer:           checksums.None,
+	types.OCIRestrictedLayer:             checksums.Gzip,
+	types.OCIUncompressedRestrictedLayer: checksums.None,
+	types.DockerLayer:                    checksums.Gzip,
+	types.DockerUncompressedLayer:        checksums.None,
+	types.DockerForeignLayer:             checksums.Gzip,
+	dockerZstdLayer:                      checksums.Zstd,
+}
+
+// dockerZstdLayer is what BuildKit writes for zstd layers of Docker images.
+const dockerZstdLayer types.MediaType = "application/vnd.docker.image.rootfs.diff.tar.zstd"
 
 func isLimit(err error) bool { return kind[*checksums.LimitError](err) }
 
@@ -148,7 +169,7 @@ func layerName(i int) string { return fmt.Sprintf("layer %d", i+1) }
 func findReference(f *facts) *Finding {
 	ref := f.set.Reference
 	digest := f.img.Descriptor.Digest
-	if len(f.img.Indexes) > 0 {
+	if len(f.img.Indexes) > 0 && !strings.HasSuffix(ref.Given, digest.String()) {
 		digest = f.img.Indexes[0].Descriptor.Digest
 	}
 	if ref.Pinned {

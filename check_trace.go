@@ -14,16 +14,21 @@ import (
 // findOrigin judges trace.origin.
 func findOrigin(f *facts) *Finding {
 	if f.trace == nil {
-		return finding(Unknown, reasonOf(f.traceErr), "the image could not be traced: %s", errorLine(f.traceErr))
+		reason := reasonOf(f.traceErr)
+		return finding(unknownUnless(reason, "digest-mismatch"), reason, "the image could not be traced: %s", errorLine(f.traceErr))
 	}
 	origin, judged := f.trace.Origin, f.trace.Judged
 	switch {
 	case origin == nil:
 		return noOrigin(f.trace)
+	case origin.Candidate == nil && libraryFailed(f.trace.LibraryErr):
+		return noLibrary(f.trace.LibraryErr).with(evidenceOf(origin.Claim)...)
 	case origin != judged && judged != nil:
 		return sameElsewhere(f.trace)
 	case origin.Err != nil:
 		return unreadOrigin(f.trace)
+	case judged == nil:
+		return withAttempts(finding(Unknown, "over-limit", "none of the first %s matches, and there are more", plural(len(f.trace.Attempts), "candidate")), f.trace)
 	case !origin.Matched():
 		return mismatched(f.trace)
 	}
@@ -71,9 +76,6 @@ func sameElsewhere(t *provenance.Trace) *Finding {
 
 func unreadOrigin(t *provenance.Trace) *Finding {
 	o := t.Origin
-	if o.Candidate == nil && libraryFailed(t.LibraryErr) {
-		return noLibrary(t.LibraryErr).with(evidenceOf(o.Claim)...)
-	}
 	status, reason := Unknown, reasonOf(o.Err)
 	if reason == "object-mismatch" || reason == "dockerfile-invalid" {
 		status = Fail

@@ -51,7 +51,7 @@ var checkTable = []check{
 		needs:    needConfig | needLayers,
 		required: always,
 		fails:    []string{"digest-mismatch", "size-mismatch", "diff-id-mismatch", "malformed", "truncated", "layer-count", "platform-mismatch"},
-		others:   slices.Concat([]string{"layer-count"}, unreadBlob),
+		others:   slices.Concat([]string{"layer-count", "media-type-differs"}, unreadBlob),
 		find:     findDigests,
 	},
 	{
@@ -66,7 +66,7 @@ var checkTable = []check{
 		passes:   "the Dockerfile was read at the origin's commit, every git object re-hashed, and it matches the image",
 		needs:    needConfig | needTrace,
 		required: always,
-		fails:    []string{"text-differs", "object-mismatch", "dockerfile-invalid"},
+		fails:    []string{"text-differs", "object-mismatch", "dockerfile-invalid", "digest-mismatch"},
 		others: slices.Concat([]string{"claim-not-proved", "name-unknown", "not-in-library", "tag-not-in-library",
 			"library-unavailable", "builder-unsupported", "commit-younger", "blob-absent"}, unreadSource),
 		find: findOrigin,
@@ -126,12 +126,22 @@ var checkTable = []check{
 		find:     findChecksum,
 	},
 	{
+		id:       "rootfs.signature",
+		passes:   "that checksum file is signed by a key that is pinned for the distributor",
+		needs:    needConfig | needTrace | needSums,
+		required: never,
+		fails: []string{"no-signature", "wrong-key", "bad-signature", "weak-hash", "key-revoked", "key-expired", "signature-expired",
+			"object-mismatch"},
+		others: slices.Concat([]string{"key-absent", "signature-unsupported", "list-absent"}, unreadSource),
+		find:   findSignature,
+	},
+	{
 		id:       "layer.content",
 		passes:   "every layer is accounted for: ADD, COPY and WORKDIR layers entry by entry from the source, base layers by a verified base",
 		needs:    needConfig | needLayers | needTrace | needContent,
 		required: always,
 		fails: []string{"content-differs", "file-added", "file-missing", "type-differs", "mode-differs", "owner-differs", "link-differs",
-			"xattr-differs", "time-differs", "format-differs", "duplicate-path", "unsafe-path", "trailing-data", "object-mismatch", "malformed"},
+			"xattr-differs", "time-differs", "format-differs", "order-differs", "duplicate-path", "unsafe-path", "trailing-data", "object-mismatch", "malformed", "digest-mismatch"},
 		others: slices.Concat([]string{"run-unproved", "base-unverified", "no-dockerfile", "needs-builder", "source-absent",
 			"not-followed", "object-format"}, unreadBlob),
 		find: findContent,
@@ -204,7 +214,7 @@ func findAll(f *facts, r Requirements) []Finding {
 		}
 		found.Check = c.id
 		found.Required = r.requires(c.id, c.required(f))
-		found.Accepted = r.accepts(*found)
+		found.Accepted = r.accepts(found)
 		if found.Evidence == nil {
 			found.Evidence = []Evidence{}
 		}

@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"errors"
+	"fmt"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/imageverify/verify/checksums"
@@ -51,9 +54,19 @@ type sumFact struct {
 	distributor sums.Distributor
 	list        sums.List
 	name        string
-	line        int
 	result      sums.Result
 	err         error
+
+	// signed says that the list has a signature, signature or signatureErr what
+	// came of it.
+	signed       bool
+	signature    sums.SignatureResult
+	signatureErr error
+}
+
+// independent reports whether the list comes from other hands than the commit.
+func (s sumFact) independent() bool {
+	return s.list.Independent || s.list.IndependentIfSigned && s.signed && s.signatureErr == nil
 }
 
 // contentFact is one layer compared with what its directive makes.
@@ -71,20 +84,81 @@ type contentFact struct {
 	err error
 }
 
-// manifest is the parsed manifest, or an empty one where it does not parse.
-func (f *facts) manifest() *v1.Manifest {
-	if m := f.img.Manifest().Parsed; m != nil {
-		return m
-	}
-	return &v1.Manifest{}
+// falseBytesError says that bytes are not those that were asked for, so that
+// nothing may rest on them.
+type falseBytesError struct {
+	what string
+	want v1.Descriptor
+	got  v1.Hash
 }
 
-// configFile is the parsed config, or nil.
+func (e *falseBytesError) Error() string {
+	return fmt.Sprintf("the %s is not %s but %s, or of another size", e.what, e.want.Digest, e.got)
+}
+
+// manifestErr says why nothing may rest on the manifest; nil where it is the
+// one asked for and parses.
+func (f *facts) manifestErr() error {
+	m, want := f.img.Manifest(), f.img.Descriptor
+	switch {
+	case kind[*image.AbsentError](m.ParseErr), kind[*image.LimitError](m.ParseErr):
+		return m.ParseErr
+	case m.Got != want.Digest || m.GotSize != want.Size:
+		return &falseBytesError{"manifest", want, m.Got}
+	case m.Parsed == nil:
+		return fmt.Errorf("the manifest does not parse: %w", m.ParseErr)
+	}
+	return nil
+}
+
+// manifest is the parsed manifest, or an empty one where manifestErr says that
+// there is none to rest on.
+func (f *facts) manifest() *v1.Manifest {
+	if f.manifestErr() != nil {
+		return &v1.Manifest{}
+	}
+	return f.img.Manifest().Parsed
+}
+
+// configFile is the parsed config; nil where nothing may rest on it.
 func (f *facts) configFile() *v1.ConfigFile {
-	if f.config == nil {
+	c := f.config
+	if c == nil || c.Got != c.Want.Digest || int64(len(c.Raw)) != c.Want.Size {
 		return nil
 	}
-	return f.config.File
+	return c.File
+}
+
+// configProblem says why configFile is nil.
+func (f *facts) configProblem() error {
+	switch c := f.config; {
+	case f.configErr != nil:
+		return f.configErr
+	case c == nil:
+		return errors.New("the config was not read")
+	case c.Got != c.Want.Digest || int64(len(c.Raw)) != c.Want.Size:
+		return &falseBytesError{"config", c.Want, c.Got}
+	}
+	return errors.New("the config does not parse")
+}
+
+// layerErr says why nothing may rest on a layer's entries; nil where its bytes
+// are the ones that manifest and config name.
+func (f *facts) layerErr(i int) error {
+	l := f.layers[i]
+	switch want := wantDiffID(f.configFile(), i); {
+	case l.err != nil:
+		return l.err
+	case l.layer == nil:
+		return errNoLayer
+	case isLimit(l.layer.BlobErr), isLimit(l.layer.TarErr):
+		return errors.Join(l.layer.BlobErr, l.layer.TarErr)
+	case l.layer.Blob != l.desc.Digest || l.layer.BlobSize != l.desc.Size:
+		return &falseBytesError{"blob", l.desc, l.layer.Blob}
+	case l.layer.BlobErr == nil && want != v1.Hash{} && l.layer.DiffID != want:
+		return &falseBytesError{"unpacked layer", v1.Descriptor{Digest: want}, l.layer.DiffID}
+	}
+	return nil
 }
 
 // judged is the attempt whose Dockerfile the checks rest on, or nil.

@@ -35,6 +35,10 @@ type Options struct {
 	// Keychain gives credentials for registries; nil is anonymous.
 	Keychain authn.Keychain
 
+	// Keyrings are files with the OpenPGP keys of distributors; only keys that
+	// are pinned for a distributor count.
+	Keyrings []string
+
 	// Offline refuses every connection but to registry mirrors on this machine.
 	Offline bool
 	// IdleTimeout ends a request in which no byte came for so long; 0 is 30 s.

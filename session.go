@@ -16,6 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/checksums/sums"
 	"github.com/imageverify/verify/internal/cache"
 	"github.com/imageverify/verify/internal/image"
 	"github.com/imageverify/verify/internal/network"
@@ -40,6 +41,7 @@ type session struct {
 	parallel  int
 	slots     chan struct{}
 	library   func() (*library.Library, error)
+	keyring   *sums.Keyring
 
 	mu     sync.Mutex
 	stages map[string]Duration
@@ -72,6 +74,11 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 		Progress: s.gitProgress, Log: o.Log,
 	})
 	s.library = s.libraryOnce(ctx)
+	var err error
+	if s.keyring, err = readKeyrings(o.Keyrings); err != nil {
+		s.close()
+		return nil, err
+	}
 	if err := s.checkInputs(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -108,6 +115,9 @@ func newTransport(o Options) *network.Transport {
 // checkInputs refuses local inputs that are not what they should be, before
 // any image is opened.
 func (s *session) checkInputs(ctx context.Context) error {
+	if as := s.options.As; strings.Contains(as, "@") {
+		return &RunError{Code: "usage", Message: fmt.Sprintf("--as %q: a name and a tag, without a digest", as), Input: as}
+	}
 	for prefix, path := range s.options.GitMirrors {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			return &RunError{Code: "git-mirror", Message: fmt.Sprintf("git mirror for %s: %s is not a directory", prefix, path), Input: path, err: err}
@@ -195,7 +205,8 @@ func (s *session) traceName(set *image.Set) (repository, tag string, err error) 
 	if given == "" {
 		return "", "", nil
 	}
-	ref, err := name.ParseReference(strings.TrimPrefix(given, "docker://"))
+	given, _, _ = strings.Cut(strings.TrimPrefix(given, "docker://"), "@")
+	ref, err := name.ParseReference(given)
 	if err != nil {
 		return "", "", fmt.Errorf("name %q: %w", given, err)
 	}
@@ -205,8 +216,8 @@ func (s *session) traceName(set *image.Set) (repository, tag string, err error) 
 			repository = "docker.io/" + rest
 		}
 	}
-	if t, ok := ref.(name.Tag); ok {
-		return repository, t.TagStr(), nil
+	if t, ok := ref.(name.Tag); ok && strings.HasSuffix(given, ":"+t.TagStr()) || s.options.As != "" {
+		return repository, ref.Identifier(), nil
 	}
 	return repository, set.Reference.Tag, nil
 }
@@ -249,4 +260,22 @@ func (s *session) timeStage(name string) func() {
 		defer s.mu.Unlock()
 		s.stages[name] += Duration(time.Since(start))
 	}
+}
+
+// readKeyrings joins the keys of the files.
+func readKeyrings(names []string) (*sums.Keyring, error) {
+	var all *sums.Keyring
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, &RunError{Code: "keyring", Message: fmt.Sprintf("keyring %s: %v", name, err), Input: name, err: err}
+		}
+		k, err := sums.ReadKeyring(f)
+		f.Close()
+		if err != nil {
+			return nil, &RunError{Code: "keyring", Message: fmt.Sprintf("keyring %s: %v", name, err), Input: name, err: err}
+		}
+		all = sums.Join(all, k)
+	}
+	return all, nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/checksums/filetree"
 	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/dockerfile"
 	"github.com/imageverify/verify/provenance/history"
+	"github.com/imageverify/verify/provenance/source"
 	"github.com/imageverify/verify/rebuild/replay"
 )
 
@@ -32,78 +34,162 @@ var stampings = []struct {
 	{0o002, false, "modes 0664 and 0775, .dockerignore applied"},
 }
 
-// compareContent compares each layer with what its directive makes.
+// compareContent compares each layer with what its directive makes. Where a
+// layer differs, the next candidate whose Dockerfile matches is tried as well:
+// two commits can hold the same Dockerfile and different files.
 func (s *session) compareContent(ctx context.Context, f *facts, n need) {
 	a := f.judged()
 	if n&needContent == 0 || a == nil || a.Alignment == nil {
 		return
 	}
 	defer s.timeStage("content")()
-	for _, row := range a.Alignment.Rows {
-		if row.Layer < 0 || row.Layer >= len(f.layers) {
-			continue
+	f.content = s.compareBuild(ctx, f, a)
+	if !a.Matched() || f.trace.Origin != a {
+		return
+	}
+	for content := f.content; contentDiffers(content); {
+		moved, err := f.trace.Next(ctx)
+		if !moved || err != nil {
+			f.trace.Rejudge(a)
+			return
 		}
+		if content = s.compareBuild(ctx, f, f.judged()); !contentDiffers(content) {
+			f.content = content
+		}
+	}
+}
+
+func contentDiffers(content []contentFact) bool {
+	return slices.ContainsFunc(content, func(c contentFact) bool { return c.result != nil && !sameTree(c.result) })
+}
+
+// compareBuild compares the image's layers with one build.
+func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Attempt) []contentFact {
+	var out []contentFact
+	based := false
+	for _, row := range a.Alignment.Rows {
 		c := contentFact{layer: row.Layer, directive: row.Directive}
 		switch {
+		case row.Layer >= len(f.layers) || row.Layer < 0 && row.Directive < 0:
+			continue
 		case row.Status == history.Base:
-			c.base, c.what = true, a.Build.Base
+			c.base, c.what, based = true, a.Build.Base, true
 		case row.Directive < 0:
 			c.err = errNoDirective
 		default:
 			d := a.Build.Directives[row.Directive]
+			if row.Layer < 0 && d.Layer == dockerfile.NoLayer {
+				continue
+			}
 			c.line, c.what = d.Line, d.Name
 			s.compareLayer(ctx, f, a, d, &c)
 		}
-		f.content = append(f.content, c)
+		out = append(out, c)
 	}
+	if !based && a.Build.Base != dockerfile.Scratch {
+		out = append(out, contentFact{layer: -1, directive: -1, base: true, what: a.Build.Base})
+	}
+	return out
 }
 
 // compareLayer compares one layer with the entries its directive makes, in each
-// of the ways the context's files may have been stamped.
+// of the ways the context's files may have been stamped. A directive without a
+// layer is compared with nothing. That some way could not be tried hides no
+// difference that another shows; files that are not true hide all.
 func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Attempt, d dockerfile.Directive, c *contentFact) {
-	layer := f.layers[c.layer].layer
-	if layer == nil || layer.Index == nil {
-		c.err = errNoLayer
+	layer, below, err := s.layerIndex(f, a, c)
+	if err != nil {
+		c.err = err
 		return
 	}
 	in := replay.Input{
-		Directive: d, Context: a.Context, Lower: lowerLayers(f.layers[:c.layer]),
+		Directive: d, Context: a.Context, Lower: lowerLayers(below),
 		Dialect: a.Alignment.Dialect, Created: f.configFile().Created.Time,
 		Limits: s.layerLimits(), NewBuilder: s.newBuilder,
 	}
-	stamped := d.Copy != nil && !archivesOnly(a, d)
+	_, noIgnore := fs.Stat(a.Context, ".dockerignore")
+	stamped := true
 	for _, u := range stampings {
+		if noIgnore != nil && !u.piped || !stamped && u.mask != stampings[0].mask {
+			continue
+		}
 		in.Umask, in.Piped = u.mask, u.piped
-		result, err := compareReplay(ctx, in, layer.Index)
-		if err != nil {
-			c.err = err
+		var result *filetree.Result
+		result, stamped, err = compareReplay(ctx, in, layer)
+		if kind[*source.MismatchError](err) {
+			c.result, c.err = nil, err
 			return
 		}
-		if c.result == nil || sameTree(result) {
-			c.result = result
+		if err != nil && c.result == nil {
+			c.err = err
 		}
-		if stamped && sameTree(result) {
+		if err == nil && (c.result == nil || sameTree(result)) {
+			c.result, c.err = result, nil
+		}
+		if err == nil && stamped && sameTree(result) {
 			c.variant = u.name
 		}
-		if !stamped || sameTree(result) {
+		if c.result != nil && sameTree(c.result) || d.Copy == nil {
 			return
 		}
 	}
 }
 
-// archivesOnly reports whether a directive's layer holds nothing but the
-// contents of archives, which say modes and owners themselves.
-func archivesOnly(a *provenance.Attempt, d dockerfile.Directive) bool {
-	return d.Copy.Add && len(archivesOf(a.Context, d.Copy)) == len(d.Copy.Sources)
+// layerIndex is what a directive's layer holds, nothing for a directive without
+// one, and the layers below it.
+func (s *session) layerIndex(f *facts, a *provenance.Attempt, c *contentFact) (*checksums.Index, []layerFact, error) {
+	if c.layer >= 0 {
+		if err := f.layerErr(c.layer); err != nil {
+			return nil, nil, err
+		}
+		if f.layers[c.layer].layer.Index == nil {
+			return nil, nil, errNoLayer
+		}
+		return f.layers[c.layer].layer.Index, f.layers[:c.layer], nil
+	}
+	empty, err := s.newBuilder().Finish()
+	return empty, f.layers[:layersBefore(a, c.directive)], err
 }
 
-func compareReplay(ctx context.Context, in replay.Input, layer *checksums.Index) (*filetree.Result, error) {
+// layersBefore is the number of layers that lie below a directive's place.
+func layersBefore(a *provenance.Attempt, directive int) int {
+	n := 0
+	for _, row := range a.Alignment.Rows {
+		if row.Directive == directive {
+			break
+		}
+		if row.Layer >= 0 {
+			n = row.Layer + 1
+		}
+	}
+	return n
+}
+
+// compareReplay compares a layer with what a directive makes. stamped says that
+// the umask decided some mode of it. Entries that the builder may have left out
+// are no difference where they are missing.
+func compareReplay(ctx context.Context, in replay.Input, layer *checksums.Index) (result *filetree.Result, stamped bool, err error) {
 	want, err := replay.Layer(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer want.Close()
-	return filetree.Compare(ctx, want, layer, filetree.Options{Times: replay.Times(in.Created, in.Dialect), Max: maxDifferences})
+	result, err = filetree.Compare(ctx, want.Index, layer, filetree.Options{
+		Times: replay.Times(in.Created, in.Dialect), Max: maxDifferences + len(want.Optional),
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	result.Differences = slices.DeleteFunc(result.Differences, func(d filetree.Difference) bool {
+		if d.Class != filetree.OnlyInA || !want.MayLack(d.Path) {
+			return false
+		}
+		if result.Counts[d.Class]--; result.Counts[d.Class] == 0 {
+			delete(result.Counts, d.Class)
+		}
+		return true
+	})
+	return result, want.Stamped, nil
 }
 
 func (s *session) newBuilder() *checksums.Builder {

@@ -65,8 +65,22 @@ func (r Requirements) requires(id string, byTable bool) bool {
 	return byTable && len(r.Only) == 0
 }
 
-func (r Requirements) accepts(f Finding) bool {
-	return (f.Status == Warn || f.Status == Unknown) && slices.Contains(r.Accept, f.Reason)
+// accepts reports whether every reason for which a finding warns or is unknown
+// is accepted. Where some are not, the finding is given the first of those, so
+// that an accepted one never hides another.
+func (r Requirements) accepts(f *Finding) bool {
+	if f.Status != Warn && f.Status != Unknown {
+		return false
+	}
+	if f.Details != nil {
+		for _, p := range f.Details.Parts {
+			if p.Status != Pass && !slices.Contains(r.Accept, p.Reason) {
+				f.Status, f.Reason, f.Summary = p.Status, p.Reason, p.Name+": "+p.Summary
+				return false
+			}
+		}
+	}
+	return slices.Contains(r.Accept, f.Reason)
 }
 
 // Judge pronounces the verdict over one image's findings. It is the only judge:

@@ -1,6 +1,8 @@
 package provenance
 
 import (
+	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,9 +50,18 @@ const (
 
 // buildDefinition is the official pipeline's form of a source annotation:
 // REPOSITORY.git#COMMIT:DIRECTORY.
-var buildDefinition = regexp.MustCompile(`^(.+)#([0-9a-f]{40}|[0-9a-f]{64})(?::(.*))?$`)
+// Ids are compared in lower case; an abbreviated one is compared as far as it
+// goes.
+var buildDefinition = regexp.MustCompile(`^([^#]+)#([0-9a-fA-F]{7,64})(?::(.*))?$`)
 
-var commitID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var (
+	fullCommit = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	someCommit = regexp.MustCompile(`^[0-9a-fA-F]{7,64}$`)
+)
+
+// gitHosts are hosts whose URLs of the form HOST/OWNER/NAME are repositories, so
+// that a URL annotation which leads there is a claim of origin.
+var gitHosts = []string{"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"}
 
 // claimOf reads the claim that a set of annotations or labels makes; ok is
 // false when there is none. where names the set for the evidence.
@@ -62,11 +73,11 @@ func claimOf(claimant, where string, set map[string]string) (Claim, bool) {
 	c := Claim{Source: claimant, Kind: KindSource, Repository: text}
 	c.Evidence = claimEvidence(where, set)
 	if m := buildDefinition.FindStringSubmatch(text); m != nil {
-		c.Kind, c.Repository, c.Commit, c.Directory = KindBuild, m[1], m[2], cleanDirectory(m[3])
+		c.Kind, c.Repository, c.Commit, c.Directory = KindBuild, m[1], strings.ToLower(m[2]), cleanDirectory(m[3])
 		return c, true
 	}
-	if commitID.MatchString(set[keyRevision]) {
-		c.Commit = set[keyRevision]
+	if someCommit.MatchString(set[keyRevision]) {
+		c.Commit = strings.ToLower(set[keyRevision])
 	}
 	return c, c.Repository != "" || c.Commit != ""
 }
@@ -96,18 +107,41 @@ func publisherClaims(s Subject) []Claim {
 	}
 	var out []Claim
 	for _, set := range sets {
+		if home, ok := homeOf(set.values[keyURL]); ok {
+			line := Evidence{Kind: "line", Value: set.where + " " + keyURL + "=" + set.values[keyURL]}
+			out = merge(out, Claim{Source: set.claimant, Kind: KindSource, Repository: home, Evidence: []Evidence{line}})
+		}
 		c, ok := claimOf(set.claimant, set.where, set.values)
 		if !ok {
 			continue
 		}
 		out = merge(out, c)
-		rev := set.values[keyRevision]
-		if c.Kind == KindBuild && commitID.MatchString(rev) && rev != c.Commit {
+		rev := strings.ToLower(set.values[keyRevision])
+		if c.Kind == KindBuild && someCommit.MatchString(rev) && !sameCommit(rev, c.Commit) {
 			c.Commit, c.Directory = rev, ""
 			out = merge(out, c)
 		}
 	}
 	return out
+}
+
+// homeOf is the repository that a URL leads to, where its host holds
+// repositories.
+func homeOf(text string) (string, bool) {
+	u, err := url.Parse(text)
+	if err != nil || !slices.Contains(gitHosts, strings.ToLower(u.Hostname())) {
+		return "", false
+	}
+	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
+	if len(parts) < 2 {
+		return "", false
+	}
+	return "https://" + u.Host + "/" + parts[0] + "/" + parts[1], true
+}
+
+// sameCommit compares two ids, of which either may be abbreviated.
+func sameCommit(a, b string) bool {
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
 }
 
 // merge adds a claim, or its evidence to a claim that says the same.
@@ -134,11 +168,7 @@ func libraryClaim(c library.Candidate, evidence []Evidence) Claim {
 }
 
 func cleanDirectory(dir string) string {
-	dir = strings.Trim(dir, "/")
-	if dir == "" {
-		return "."
-	}
-	return dir
+	return path.Clean(strings.Trim(dir, "/"))
 }
 
 // Disagreement is a pair of claims that cannot both be true, or that name
@@ -165,17 +195,25 @@ func Disagreements(claims []Claim) []Disagreement {
 }
 
 func disagreement(a, b Claim) string {
-	sameRepository := a.Repository == "" || b.Repository == "" ||
-		source.NormalizeURL(a.Repository) == source.NormalizeURL(b.Repository)
+	sameRepository := a.Repository == "" || b.Repository == "" || sameRepositories(a.Repository, b.Repository)
 	switch {
 	case !sameRepository && a.Kind != b.Kind:
 		return "other-repository"
 	case !sameRepository:
 		return "repository-differs"
-	case a.Commit != "" && b.Commit != "" && a.Commit != b.Commit:
+	case a.Commit != "" && b.Commit != "" && !sameCommit(a.Commit, b.Commit):
 		return "commit-differs"
 	case a.Kind == b.Kind && a.Directory != "" && b.Directory != "" && a.Directory != b.Directory:
 		return "directory-differs"
 	}
 	return ""
+}
+
+// sameRepositories compares two URLs. A fragment that is no commit names
+// something that cannot be compared, and is never the same as a URL without it.
+func sameRepositories(a, b string) bool {
+	if strings.Contains(a+b, "#") {
+		return a == b
+	}
+	return source.NormalizeURL(a) == source.NormalizeURL(b)
 }

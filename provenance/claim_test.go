@@ -25,9 +25,18 @@ func TestClaimOfReadsBuildDefinitionsAndSources(t *testing.T) {
 		{"a build definition without a directory is the root's",
 			map[string]string{keySource: "https://x/r.git#" + idA},
 			Claim{Kind: KindBuild, Repository: "https://x/r.git", Commit: idA, Directory: "."}, true},
-		{"a short commit is no build definition",
+		{"a fragment that is no commit is kept as it is",
 			map[string]string{keySource: "https://x/r.git#abc:dir"},
 			Claim{Kind: KindSource, Repository: "https://x/r.git#abc:dir"}, true},
+		{"an abbreviated commit is a build definition",
+			map[string]string{keySource: "https://x/r.git#abcdef1:./dir"},
+			Claim{Kind: KindBuild, Repository: "https://x/r.git", Commit: "abcdef1", Directory: "dir"}, true},
+		{"capitals are the same commit",
+			map[string]string{keySource: "https://x/r.git#" + strings.ToUpper(idA) + ":dir"},
+			Claim{Kind: KindBuild, Repository: "https://x/r.git", Commit: idA, Directory: "dir"}, true},
+		{"a revision in capitals is compared",
+			map[string]string{keySource: "https://x/r", keyRevision: strings.ToUpper(idB)},
+			Claim{Kind: KindSource, Repository: "https://x/r", Commit: idB}, true},
 		{"repository and revision are the program's source",
 			map[string]string{keySource: "https://x/r", keyRevision: idB},
 			Claim{Kind: KindSource, Repository: "https://x/r", Commit: idB}, true},
@@ -89,6 +98,9 @@ func TestDisagreement(t *testing.T) {
 		{"no commit named contradicts none", build("https://x/r", idA, "d"), source("https://x/r", ""), ""},
 		{"across kinds another repository is another thing", build("https://x/r", idA, "d"), source("https://y/p", idB), "other-repository"},
 		{"across kinds another commit of one repository", build("https://x/r", idA, "d"), source("https://x/r", idB), "commit-differs"},
+		{"an abbreviation of the same commit", build("https://x/r", idA, "d"), source("https://x/r", idA[:7]), ""},
+		{"an abbreviation of another commit", build("https://x/r", idA, "d"), source("https://x/r", idB[:7]), "commit-differs"},
+		{"a fragment that is no commit", build("https://x/r", idA, "d"), build("https://x/r#v1", "", ""), "repository-differs"},
 		{"a commit without a repository is compared", build("https://x/r", idA, "d"), source("", idB), "commit-differs"},
 		{"two sources in different repositories", source("https://x/r", ""), source("https://y/p", ""), "repository-differs"},
 	}
@@ -100,5 +112,20 @@ func TestDisagreement(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAURLThatLeadsToARepositoryIsAClaimOfTheProgramsSource(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://github.com/evil/other/tree/main": "https://github.com/evil/other",
+		"https://github.com/evil":                 "",
+		"https://hub.docker.com/_/alpine":         "",
+		"https://example.com/a/b":                 "",
+		"":                                        "",
+	} {
+		got := publisherClaims(Subject{Labels: map[string]string{keyURL: text}})
+		if want == "" && len(got) > 0 || want != "" && (len(got) != 1 || got[0].Repository != want || got[0].Kind != KindSource) {
+			t.Errorf("%q: claims %+v, want %q", text, got, want)
+		}
 	}
 }

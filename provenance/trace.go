@@ -18,8 +18,12 @@ import (
 	"github.com/imageverify/verify/provenance/source"
 )
 
-// maxAttempts bounds how many candidates are read for one image.
-const maxAttempts = 100
+// maxAttempts bounds how many candidates are read for one image, maxMoves how
+// many of them are compared with its layers.
+const (
+	maxAttempts = 100
+	maxMoves    = 10
+)
 
 // Subject is what is known of the image that is traced. Nothing in it is
 // trusted.
@@ -60,9 +64,18 @@ type Trace struct {
 	// InForce is the library's entry in force now for the tag; nil where there
 	// is none. LastEntry is the newest there ever was.
 	InForce, LastEntry *library.Candidate
+	// Truncated says that there are more candidates than are tried.
+	Truncated bool
 	// LibraryErr says why the library gave no candidates, Stale why its copy
 	// was not brought up to date.
 	LibraryErr, Stale error
+
+	subject   Subject
+	from      Sources
+	published []Claim
+	rest      []*Attempt       // candidates not yet tried
+	silent    map[string]error // repositories that did not answer
+	moves     int
 }
 
 // Attempt is one candidate origin, and what reading it gave.
@@ -108,7 +121,7 @@ const libraryPrefix = "docker.io/library/"
 
 // Find traces an image.
 func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
-	t := &Trace{Claims: publisherClaims(s)}
+	t := &Trace{subject: s, from: from, published: publisherClaims(s)}
 	candidates, evidence, err := t.libraryCandidates(ctx, s, from)
 	t.LibraryErr = err
 	if len(candidates) > 0 {
@@ -117,15 +130,11 @@ func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
 			t.InForce = &candidates[i]
 		}
 	}
-	ordered := library.Order(candidates, s.Created, namedCommits(t.Claims))
-	t.Attempts = attempts(ordered, evidence, t.Claims)
-	if err := tryAll(ctx, t, s, from); err != nil {
+	t.rest = attempts(library.Order(candidates, s.Created, namedCommits(t.published)), evidence, t.published)
+	if _, err := t.advance(ctx); err != nil {
 		return nil, err
 	}
-	choose(t)
-	if t.Origin != nil && t.Origin.Candidate != nil {
-		t.Claims = append([]Claim{t.Origin.Claim}, t.Claims...)
-	}
+	t.settle()
 	return t, nil
 }
 
@@ -157,7 +166,7 @@ func (t *Trace) libraryCandidates(ctx context.Context, s Subject, from Sources) 
 func namedCommits(claims []Claim) []string {
 	var out []string
 	for _, c := range claims {
-		if c.Kind == KindBuild && c.Commit != "" {
+		if c.Kind == KindBuild && fullCommit.MatchString(c.Commit) {
 			out = append(out, c.Commit)
 		}
 	}
@@ -180,58 +189,100 @@ func attempts(ordered []library.Candidate, evidence []Evidence, claims []Claim) 
 		return out
 	}
 	for _, c := range claims {
-		if c.Kind == KindBuild && c.Directory != "" {
+		if c.Kind == KindBuild && c.Directory != "" && fullCommit.MatchString(c.Commit) {
 			out = append(out, &Attempt{Claim: c, Builder: "dockerfile"})
 		}
 	}
 	return out
 }
 
-// tryAll reads candidates in order until one matches in every respect. Those
-// that were not needed are dropped from the list. A repository that does not
-// answer is asked once.
-func tryAll(ctx context.Context, t *Trace, s Subject, from Sources) error {
-	if len(t.Attempts) > maxAttempts {
-		t.Attempts = t.Attempts[:maxAttempts]
-	}
-	silent := map[string]error{}
-	for i, a := range t.Attempts {
+// advance reads candidates in order until one matches in every respect, and
+// returns it; nil when there is none left. A repository that does not answer is
+// asked once.
+func (t *Trace) advance(ctx context.Context) (*Attempt, error) {
+	for len(t.rest) > 0 {
+		if len(t.Attempts) == maxAttempts {
+			t.Truncated = true
+			return nil, nil
+		}
+		a := t.rest[0]
+		t.rest, t.Attempts = t.rest[1:], append(t.Attempts, a)
 		repository := source.NormalizeURL(a.Repository)
-		if a.Err = silent[repository]; a.Err != nil {
+		if a.Err = t.silent[repository]; a.Err != nil {
 			continue
 		}
-		a.Err = a.read(ctx, s, from)
+		a.Err = a.read(ctx, t.subject, t.from)
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		if errors.Is(a.Err, source.ErrUnreachable) || errors.Is(a.Err, source.ErrNotFollowed) {
-			silent[repository] = a.Err
+			if t.silent == nil {
+				t.silent = map[string]error{}
+			}
+			t.silent[repository] = a.Err
 		}
 		if a.Matched() && !a.contentDiffers() {
-			t.Attempts = t.Attempts[:i+1]
-			return nil
+			return a, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-// choose settles the origin and the attempt that the checks judge. A candidate
+// Next moves on to the next candidate that matches, for a caller that found the
+// files of the one at hand to be other ones: two commits can hold the same
+// Dockerfile. It reports false, and changes nothing, where there is none.
+func (t *Trace) Next(ctx context.Context) (bool, error) {
+	if t.moves++; t.moves > maxMoves {
+		return false, nil
+	}
+	a, err := t.advance(ctx)
+	if a == nil || err != nil {
+		return false, err
+	}
+	t.Rejudge(a)
+	return true, nil
+}
+
+// Rejudge makes one of the attempts the origin, and the one that is judged.
+func (t *Trace) Rejudge(a *Attempt) {
+	t.Origin, t.Judged = a, a
+	t.claim()
+}
+
+// settle chooses the origin and the attempt that the checks judge. A candidate
 // that could not be read and stands before the one that matches stays the
-// origin: nothing shows that the image does not come from it.
-func choose(t *Trace) {
+// origin: nothing shows that the image does not come from it. Where none
+// matches, nothing is judged if the image could come from one that was not
+// read, unless the image itself names the one that differs.
+func (t *Trace) settle() {
+	defer t.claim()
 	t.Judged = best(t.Attempts)
 	t.Origin = t.Judged
-	for _, a := range t.Attempts {
-		if a == t.Judged {
-			return
-		}
-		if a.Err != nil && !ruledOut(a.Err) {
-			t.Origin = a
-			return
-		}
+	unread := slices.IndexFunc(t.Attempts, func(a *Attempt) bool { return a.Err != nil && !ruledOut(a.Err) })
+	matched := slices.Index(t.Attempts, t.Judged)
+	switch {
+	case t.Judged == nil && len(t.Attempts) > 0:
+		t.Origin = t.Attempts[max(unread, 0)]
+	case t.Judged.Matched() && unread >= 0 && unread < matched:
+		t.Origin = t.Attempts[unread]
+	case t.Judged.Matched() || t.Judged == nil || t.named(t.Judged):
+	case unread >= 0:
+		t.Origin, t.Judged = t.Attempts[unread], nil
+	case t.Truncated:
+		t.Judged = nil
 	}
-	if t.Origin == nil && len(t.Attempts) > 0 {
-		t.Origin = t.Attempts[0]
+}
+
+// named reports whether the image itself claims to come from the attempt.
+func (t *Trace) named(a *Attempt) bool {
+	return a.Candidate == nil || slices.Contains(namedCommits(t.published), a.Commit)
+}
+
+// claim puts the library's claim for the origin before the image's own.
+func (t *Trace) claim() {
+	t.Claims = t.published
+	if t.Origin != nil && t.Origin.Candidate != nil {
+		t.Claims = append([]Claim{t.Origin.Claim}, t.published...)
 	}
 }
 

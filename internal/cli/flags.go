@@ -22,6 +22,7 @@ type flags struct {
 	library      string
 	gitMirrors   []string
 	registries   []string
+	keyrings     []string
 	insecure     []string
 	offline      bool
 	cacheDir     string
@@ -48,6 +49,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
 	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
 	set.StringArrayVar(&f.insecure, "insecure-registry", nil, "speak to the registry `HOST` without verified TLS")
+	set.StringArrayVar(&f.keyrings, "keyring", nil, "take distributors' OpenPGP keys from `FILE` (repeatable); only pinned keys count")
 	set.BoolVar(&f.offline, "offline", false, "open no connection, but to a registry mirror on this machine")
 	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
 	set.BoolVar(&f.noCache, "no-cache", false, "neither read nor write the cache")
@@ -71,7 +73,7 @@ func (a *app) options() (verify.Options, error) {
 	f := a.flags
 	o := verify.Options{
 		Platform: f.platform, AllPlatforms: f.allPlatforms, As: f.as, Library: f.library,
-		InsecureRegistries: f.insecure, Offline: f.offline, Keychain: authn.DefaultKeychain,
+		InsecureRegistries: f.insecure, Keyrings: f.keyrings, Offline: f.offline, Keychain: authn.DefaultKeychain,
 		Limits:       verify.Limits{LayerSize: f.layerSize},
 		Requirements: verify.Requirements{Only: f.only, Skip: f.skip, Require: f.require, Accept: f.accept},
 		Version:      version(),

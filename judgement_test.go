@@ -1,0 +1,280 @@
+package verify
+
+import (
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// wants asserts one finding and the verdict.
+func wants(t *testing.T, img Image, verdict Verdict, check string, status Status, reason string) {
+	t.Helper()
+	f, ok := findingOf(img, check)
+	if !ok || f.Status != status || f.Reason != reason || img.Verdict != verdict {
+		t.Errorf("want %s with %s %s %s; got %s:%s", verdict, check, status, reason, img.Verdict, describe(img))
+	}
+}
+
+var copied = map[string]string{"Dockerfile": "FROM scratch\nCOPY a /a\nCMD [\"/a\"]\n", "a": "true"}
+
+func copySteps(content string) []step {
+	return []step{{"COPY a /a # buildkit", []entry{file("a", content)}}, {`CMD ["/a"]`, nil}}
+}
+
+func TestACopiedFileIsVerified(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	s := w.image(copySteps("true")...)
+	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Verified, "layer.content", Pass, "")
+}
+
+func TestARunThatIsSaidToHaveLeftNothingIsNotProved(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM scratch\nCOPY a /a\nRUN passwd -l root\n", "a": "true"})
+	s := w.image(step{"COPY a /a # buildkit", []entry{file("a", "true")}}, step{"RUN /bin/sh -c passwd -l root # buildkit", nil})
+	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Incomplete, "layer.content", Unknown, "run-unproved")
+}
+
+func TestADirectoryThatWORKDIRShouldHaveMadeIsMissed(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM scratch\nCOPY a /a\nWORKDIR /app\n", "a": "true"})
+	s := w.image(step{"COPY a /a # buildkit", []entry{file("a", "true")}}, step{"WORKDIR /app", nil})
+	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Failed, "layer.content", Fail, "file-missing")
+}
+
+func TestABaseImageThatLeftNothingIsNotProved(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM debian:12\nCOPY a /a\nCMD [\"/a\"]\n", "a": "true"})
+	for name, below := range map[string][]step{
+		"no entries":          nil,
+		"metadata alone":      {{"ENV LD_PRELOAD=/a", nil}, {`ENTRYPOINT ["/evil"]`, nil}},
+		"a layer of the base": {{"ADD rootfs.tar.xz / # buildkit", []entry{file("etc/passwd", "root")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := w.image(append(below, copySteps("true")...)...)
+			wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Incomplete, "layer.content", Unknown, "base-unverified")
+		})
+	}
+}
+
+func TestAnImageWithoutLayersIsNotTakenAtItsWord(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM debian:12\nRUN true\n"})
+	s := w.image(step{"RUN /bin/sh -c true # buildkit", nil})
+	img := verifyOne(t, "oci:"+s.write(), w.options())
+	if f, _ := findingOf(img, "layer.content"); f.Status != Unknown || img.Verdict != Incomplete {
+		t.Errorf("%s:%s", img.Verdict, describe(img))
+	}
+}
+
+func TestAnAcceptedReasonHidesNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM debian:12\nRUN true\n"})
+	s := w.image(step{"ADD rootfs.tar.xz / # buildkit", []entry{file("b", "base")}}, step{"RUN /bin/sh -c true # buildkit", []entry{file("r", "run")}})
+	ref, o := "oci:"+s.write(), w.options()
+	tests := []struct {
+		accept  []string
+		verdict Verdict
+		reason  string
+	}{
+		{[]string{"base-unverified"}, Incomplete, "run-unproved"},
+		{[]string{"run-unproved"}, Incomplete, "base-unverified"},
+		{[]string{"run-unproved", "base-unverified"}, Verified, "base-unverified"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.accept, " "), func(t *testing.T) {
+			o.Requirements.Accept = tt.accept
+			wants(t, verifyOne(t, ref, o), tt.verdict, "layer.content", Unknown, tt.reason)
+		})
+	}
+}
+
+func TestASourceThatOneWayOfBuildingExcludesHidesNoDifference(t *testing.T) {
+	w := newWorld(t)
+	files := map[string]string{".dockerignore": "a\n"}
+	for name, text := range copied {
+		files[name] = text
+	}
+	w.release(files)
+	s := w.image(copySteps("evil")...)
+	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Failed, "layer.content", Fail, "content-differs")
+}
+
+func TestNothingRestsOnBytesThatAreNotThoseAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	tests := []struct {
+		name   string
+		change func(*specimen)
+		only   string
+	}{
+		{"a layer under another digest", func(s *specimen) { s.manifest.Layers[0].Digest = sha([]byte("evil")) }, "layer.content"},
+		{"a config under another digest", func(s *specimen) {
+			good := s.configBytes()
+			s.manifest.Config.Digest = sha([]byte("evil"))
+			s.blobs[s.manifest.Config.Digest] = good
+		}, "layer.content"},
+		{"a config under another digest", func(s *specimen) {
+			good := s.configBytes()
+			s.manifest.Config.Digest = sha([]byte("evil"))
+			s.blobs[s.manifest.Config.Digest] = good
+		}, "trace.origin"},
+		{"a diff ID of another layer", func(s *specimen) {
+			s.config.RootFS.DiffIDs[0] = sha([]byte("evil"))
+			s.sealConfig()
+		}, "layer.content"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name+" for "+tt.only, func(t *testing.T) {
+			s := w.image(copySteps("true")...)
+			tt.change(s)
+			o := w.options()
+			o.Requirements.Only = []string{tt.only}
+			wants(t, verifyOne(t, "oci:"+s.write(), o), Failed, tt.only, Fail, "digest-mismatch")
+		})
+	}
+}
+
+func TestAnUnreadableLibraryIsNoReasonToBelieveTheImage(t *testing.T) {
+	w := newWorld(t)
+	id := w.release(copied)
+	s := w.image(copySteps("true")...)
+	s.manifest.Annotations = map[string]string{sourceKey: worldSource + "#" + id + ":d"}
+	o := w.options()
+	o.Library = ""
+	wants(t, verifyOne(t, "oci:"+s.write(), o), Incomplete, "trace.origin", Unknown, "offline")
+}
+
+func TestReachabilityIsLookedForWhereTheUserAsks(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	ref, o := "oci:"+w.image(copySteps("true")...).write(), w.options()
+	if _, made := findingOf(verifyOne(t, ref, o), "trace.reachable"); made {
+		t.Error("trace.reachable is made for a library entry though nobody asked")
+	}
+	o.Requirements.Require = []string{"trace.reachable"}
+	wants(t, verifyOne(t, ref, o), Verified, "trace.reachable", Pass, "")
+}
+
+func TestANameIsGivenWithoutADigest(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.As = "app:1@sha256:" + strings.Repeat("0", 64)
+	_, err := Verify(t.Context(), []string{"oci:" + w.image(copySteps("true")...).write()}, o)
+	if err == nil || !strings.Contains(err.Error(), "a name and a tag, without a digest") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestALayerIsWhatItsMediaTypeSays(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	for mediaType, want := range map[types.MediaType]string{
+		types.OCILayer:             "",
+		types.DockerLayer:          "",
+		types.OCIUncompressedLayer: "media-type-differs",
+		types.OCILayerZStd:         "media-type-differs",
+		types.OCIConfigJSON:        "media-type-differs",
+		"application/json":         "media-type-differs",
+	} {
+		s := w.image(copySteps("true")...)
+		s.manifest.Layers[0].MediaType = mediaType
+		img := verifyOne(t, "oci:"+s.write(), w.options())
+		if f, _ := findingOf(img, "image.digests"); f.Reason != want || (img.Verdict == Verified) != (want == "") {
+			t.Errorf("%q: want %q:%s", mediaType, want, describe(img))
+		}
+	}
+}
+
+func TestAnEntryThatCannotBeReadIsNotPassedOverForOneThatDiffers(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM scratch\nCMD [\"/old\"]\n"})
+	w.entry("GitCommit: " + strings.Repeat("7", 40))
+	s := w.image(copySteps("true")...)
+	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Incomplete, "trace.origin", Unknown, "source-absent")
+}
+
+func TestTheSameDockerfileAtTwoCommitsIsToldApartByItsFiles(t *testing.T) {
+	w := newWorld(t)
+	first := w.release(copied)
+	w.release(map[string]string{"a": "newer"})
+	for content, want := range map[string]string{"true": first, "newer": ""} {
+		img := verifyOne(t, "oci:"+w.image(copySteps(content)...).write(), w.options())
+		if img.Verdict != Verified || want != "" && *img.Origin.Commit != want {
+			t.Errorf("content %q: origin %s, want %s:%s", content, *img.Origin.Commit, want, describe(img))
+		}
+		if img.Origin.Claims[0].Commit != *img.Origin.Commit {
+			t.Errorf("content %q: the library's claim is for %s, the origin %s", content, img.Origin.Claims[0].Commit, *img.Origin.Commit)
+		}
+	}
+	img := verifyOne(t, "oci:"+w.image(copySteps("neither")...).write(), w.options())
+	wants(t, img, Failed, "layer.content", Fail, "content-differs")
+	if *img.Origin.Commit == first {
+		t.Error("where neither fits, the origin moved away from the newest")
+	}
+}
+
+func TestALabelInheritedOrNotIsComparedInAnySpelling(t *testing.T) {
+	w := newWorld(t)
+	id := w.release(copied)
+	for _, commit := range []string{strings.Repeat("3", 40), strings.Repeat("3", 7), strings.ToUpper(strings.Repeat("ab", 20))} {
+		s := w.image(copySteps("true")...)
+		s.config.Config.Labels = map[string]string{sourceKey: worldSource, "org.opencontainers.image.revision": commit}
+		s.sealConfig()
+		wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Failed, "trace.claims", Fail, "commit-differs")
+	}
+	s := w.image(copySteps("true")...)
+	s.config.Config = v1.Config{Labels: map[string]string{sourceKey: worldSource, "org.opencontainers.image.revision": strings.ToUpper(id[:9])}}
+	s.sealConfig()
+	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Verified, "trace.claims", Pass, "")
+}
+
+func TestAnOrderThatUnpacksToOtherFilesIsSeen(t *testing.T) {
+	w := newWorld(t)
+	tarball := func(es ...entry) string { return string(gunzip(t, repack(t, es))) }
+	one, two := file("a", "old"), []entry{file("a", "new"), hardLink("b", "a")}
+	w.release(map[string]string{"Dockerfile": "FROM scratch\nADD one.tar /\nADD two.tar /\n", "one.tar": tarball(one), "two.tar": tarball(two...)})
+	steps := func(second ...entry) []step {
+		return []step{{"ADD one.tar / # buildkit", []entry{one}}, {"ADD two.tar / # buildkit", second}}
+	}
+	wants(t, verifyOne(t, "oci:"+w.image(steps(two...)...).write(), w.options()), Verified, "layer.content", Pass, "")
+	wants(t, verifyOne(t, "oci:"+w.image(steps(two[1], two[0])...).write(), w.options()), Failed, "layer.content", Fail, "order-differs")
+}
+
+func TestAFileThatIsBelowAlreadyHidesNothingBesideIt(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM scratch\nCOPY a /a\nCOPY a /a\n", "a": "true"})
+	steps := func(second ...entry) []step {
+		return []step{{"COPY a /a # buildkit", []entry{file("a", "true")}}, {"COPY a /a # buildkit", append([]entry{}, second...)}}
+	}
+	for name, second := range map[string][]entry{"written again": {file("a", "true")}, "left out": {}} {
+		t.Run(name, func(t *testing.T) {
+			wants(t, verifyOne(t, "oci:"+w.image(steps(second...)...).write(), w.options()), Verified, "layer.content", Pass, "")
+		})
+	}
+	wants(t, verifyOne(t, "oci:"+w.image(steps(file("a", "evil"))...).write(), w.options()), Failed, "layer.content", Fail, "content-differs")
+	wants(t, verifyOne(t, "oci:"+w.image(steps(file("a", "true"), file("backdoor", "x"))...).write(), w.options()), Failed, "layer.content", Fail, "file-added")
+}
+
+func TestWhatBuildersNeverWriteIntoALayerIsSeen(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	odd := map[string]func(*entry){
+		"an owner by name": func(e *entry) { e.header.Uname = "nobody" },
+		"another attribute": func(e *entry) {
+			e.header.PAXRecords = map[string]string{"LIBARCHIVE.xattr.security.capability": "AQ=="}
+		},
+		"an access list":    func(e *entry) { e.header.PAXRecords = map[string]string{"SCHILY.acl.access": "user::rwx"} },
+		"a roundabout name": func(e *entry) { e.header.Name = "nowhere/../a" },
+	}
+	for name, change := range odd {
+		t.Run(name, func(t *testing.T) {
+			e := file("a", "true")
+			change(&e)
+			s := w.image(step{"COPY a /a # buildkit", []entry{e}}, step{`CMD ["/a"]`, nil})
+			wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Failed, "layer.content", Fail, "format-differs")
+		})
+	}
+}

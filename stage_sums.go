@@ -1,0 +1,147 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/imageverify/verify/checksums/sums"
+	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/dockerfile"
+)
+
+// maxSignature bounds a detached signature in bytes.
+const maxSignature = 256 << 10
+
+// errListAbsent is for a distributor's list that is not where it should be.
+var errListAbsent = errors.New("the checksum file is not there")
+
+// checkSums compares every archive that the judged Dockerfile unpacks with its
+// distributor's published list, and the list with its signature.
+func (s *session) checkSums(ctx context.Context, f *facts, n need) {
+	a := f.judged()
+	if n&needSums == 0 || a == nil || a.Build == nil {
+		return
+	}
+	d, ok := sums.Find(a.Repository)
+	if !ok {
+		return
+	}
+	defer s.timeStage("sums")()
+	for _, name := range archives(a) {
+		list, ok := d.ListOf(name)
+		if !ok {
+			continue
+		}
+		fact := checkSum(ctx, a, d, list, name)
+		if list.Signature != "" {
+			fact.signed = true
+			fact.signature, fact.signatureErr = s.checkSignature(ctx, a, fact)
+		}
+		f.sums = append(f.sums, fact)
+	}
+}
+
+func checkSum(ctx context.Context, a *provenance.Attempt, d sums.Distributor, list sums.List, name string) sumFact {
+	fact := sumFact{distributor: d, list: list, name: name}
+	text, err := openList(a, list.Path(a.Directory, name))
+	if err != nil {
+		fact.err = err
+		return fact
+	}
+	defer text.Close()
+	file, err := a.Context.Open(name)
+	if err != nil {
+		fact.err = err
+		return fact
+	}
+	defer file.Close()
+	fact.result, fact.err = sums.Check(ctx, text, list.Name(a.Directory, name), file)
+	return fact
+}
+
+func openList(a *provenance.Attempt, name string) (fs.File, error) {
+	f, err := a.Context.Root().Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", name, errListAbsent)
+	}
+	return f, err
+}
+
+// checkSignature verifies the list's detached signature with the distributor's
+// pinned key.
+func (s *session) checkSignature(ctx context.Context, a *provenance.Attempt, fact sumFact) (sums.SignatureResult, error) {
+	signature, err := readSignature(a, fact.list.SignaturePath(a.Directory, fact.name))
+	if err != nil {
+		return sums.SignatureResult{}, err
+	}
+	list, err := openList(a, fact.list.Path(a.Directory, fact.name))
+	if err != nil {
+		return sums.SignatureResult{}, err
+	}
+	defer list.Close()
+	return sums.VerifySignature(ctx, list, signature, s.keyring, fact.distributor, time.Now())
+}
+
+func readSignature(a *provenance.Attempt, name string) ([]byte, error) {
+	f, err := a.Context.Root().Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", name, sums.ErrNoSignature)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSignature+1))
+	if err == nil && len(data) > maxSignature {
+		err = fmt.Errorf("%s: %w", name, sums.ErrUnsupported)
+	}
+	return data, err
+}
+
+// archives are the files of the context that the build unpacks, wildcards
+// resolved.
+func archives(a *provenance.Attempt) []string {
+	var out []string
+	for _, d := range a.Build.Directives {
+		if d.Copy != nil && d.Copy.Add && d.Copy.From == "" {
+			out = append(out, archivesOf(a.Context, d.Copy)...)
+		}
+	}
+	return out
+}
+
+func archivesOf(context fs.FS, c *dockerfile.Copy) []string {
+	var out []string
+	for _, source := range c.Sources {
+		out = append(out, matchFiles(context, source)...)
+	}
+	return out
+}
+
+// matchFiles are the archives that a source argument means; a name that is not
+// there is kept, so that its absence shows.
+func matchFiles(context fs.FS, source string) []string {
+	if !isArchive(source) || strings.Contains(source, "://") {
+		return nil
+	}
+	names, err := fs.Glob(context, path.Clean(source))
+	if err != nil || len(names) == 0 {
+		return []string{path.Clean(source)}
+	}
+	return names
+}
+
+func isArchive(name string) bool {
+	for _, suffix := range []string{".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tar.zst"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return false
+}
