@@ -10,6 +10,9 @@ import (
 
 // findContent judges layer.content.
 func findContent(f *facts) *Finding {
+	if f.inLayout() {
+		return nil
+	}
 	if err := errors.Join(f.manifestErr(), f.configDoubt()); err != nil {
 		reason := reasonOf(err)
 		return finding(unknownUnless(reason, "digest-mismatch"), reason, "the layers are not known: %s", err)

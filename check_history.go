@@ -13,6 +13,9 @@ import (
 // findDirectives judges history.directives.
 func findDirectives(f *facts) *Finding {
 	a := f.judged()
+	if f.inLayout() {
+		return nil
+	}
 	if a == nil || a.Alignment == nil {
 		return finding(Unknown, "no-dockerfile", "there is no Dockerfile to match the history with")
 	}
@@ -88,6 +91,9 @@ var contentHash = regexp.MustCompile(`\b(file|dir|multi):[0-9a-f]{64}\b`)
 // content hash.
 func findHistoryContent(f *facts) *Finding {
 	a := f.judged()
+	if f.inLayout() {
+		return nil
+	}
 	if a == nil || a.Alignment == nil {
 		if !historyHasHash(f) {
 			return nil

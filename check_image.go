@@ -26,7 +26,7 @@ func findDigests(f *facts) *Finding {
 	if cached {
 		all += ", the layers as read before"
 	}
-	out := ofParts(parts, all).with(Evidence{Kind: "digest", Value: f.img.Descriptor.Digest.String()})
+	out := ofParts(parts, all).with(Evidence{Kind: "digest", Value: identity(f.img).String()})
 	if cached {
 		out.details().Cached = true
 	}
@@ -40,8 +40,9 @@ func documentParts(f *facts) []Part {
 	for _, x := range f.img.Indexes {
 		parts = append(parts, documentPart("index", x.Descriptor, x.Got, int64(len(x.Raw)), nil))
 	}
-	m := f.img.Manifest()
-	parts = append(parts, documentPart("manifest", f.img.Descriptor, m.Got, m.GotSize, m.ParseErr))
+	if m := f.img.Manifest(); f.img.HasManifest() {
+		parts = append(parts, documentPart("manifest", f.img.Descriptor, m.Got, m.GotSize, m.ParseErr))
+	}
 	if f.config == nil {
 		if f.manifestErr() != nil {
 			return parts
@@ -165,10 +166,19 @@ func isLimit(err error) bool { return kind[*checksums.LimitError](err) }
 
 func layerName(i int) string { return fmt.Sprintf("layer %d", i+1) }
 
+// identity is what an image is known by: its manifest's digest, or the image ID
+// where it has no manifest.
+func identity(img *image.Image) v1.Hash {
+	if m := img.Manifest().Parsed; !img.HasManifest() && m != nil {
+		return m.Config.Digest
+	}
+	return img.Descriptor.Digest
+}
+
 // findReference judges image.reference.
 func findReference(f *facts) *Finding {
 	ref := f.set.Reference
-	digest := f.img.Descriptor.Digest
+	digest := identity(f.img)
 	if len(f.img.Indexes) > 0 && !strings.HasSuffix(ref.Given, digest.String()) {
 		digest = f.img.Indexes[0].Descriptor.Digest
 	}
@@ -176,6 +186,9 @@ func findReference(f *facts) *Finding {
 		return passed("pinned by digest %s", digest).with(Evidence{Kind: "digest", Value: digest.String()})
 	}
 	pin := pinned(ref, digest)
+	if !f.img.HasManifest() {
+		pin = ref.Store + ":" + digest.String()
+	}
 	out := finding(Warn, "mutable-tag", "%q can mean another image tomorrow; today it is %s", ref.Given, digest)
 	out.details().Pin = pin
 	return out.with(Evidence{Kind: "digest", Value: digest.String()})

@@ -29,6 +29,8 @@ func findOrigin(f *facts) *Finding {
 		return unreadOrigin(f.trace)
 	case judged == nil:
 		return withAttempts(finding(Unknown, "over-limit", "none of the first %s matches, and there are more", plural(len(f.trace.Attempts), "candidate")), f.trace)
+	case origin.Layout != nil && !origin.Matched():
+		return layoutOrigin(f.trace)
 	case !origin.Matched():
 		return mismatched(f.trace)
 	}
@@ -109,6 +111,8 @@ func outcome(a *provenance.Attempt) string {
 	switch {
 	case a.Err != nil:
 		return reasonOf(a.Err)
+	case a.Layout != nil && !a.Matched():
+		return reasonOf(a.Layout.Err())
 	case !a.Matched():
 		return "text-differs"
 	}

@@ -42,6 +42,9 @@ var unreadSource = []string{"source-absent", "not-followed", "object-format", "o
 // unreadBlob are the reasons for which a blob was not read.
 var unreadBlob = []string{"blob-absent", "foreign-layer", "over-limit", "offline", "no-network", "unreadable"}
 
+// layoutDiffers are the reasons for which a layout in git is not the image.
+var layoutDiffers = []string{"digest-mismatch", "layout-differs", "link-leaves", "malformed", "object-mismatch", "other-image", "several-images"}
+
 // checkTable holds the checks in report order. It is the one place that turns
 // facts into findings.
 var checkTable = []check{
@@ -66,9 +69,9 @@ var checkTable = []check{
 		passes:   "the Dockerfile was read at the origin's commit, every git object re-hashed, and it matches the image",
 		needs:    needConfig | needTrace,
 		required: always,
-		fails:    []string{"text-differs", "object-mismatch", "dockerfile-invalid", "digest-mismatch"},
+		fails:    slices.Concat([]string{"text-differs", "dockerfile-invalid"}, layoutDiffers),
 		others: slices.Concat([]string{"claim-not-proved", "name-unknown", "not-in-library", "tag-not-in-library",
-			"library-unavailable", "builder-unsupported", "commit-younger", "blob-absent"}, unreadSource),
+			"library-unavailable", "commit-younger", "blob-absent"}, unreadSource),
 		find: findOrigin,
 	},
 	{
@@ -96,6 +99,15 @@ var checkTable = []check{
 		fails:    []string{"object-mismatch"},
 		others:   slices.Concat([]string{"commit-unreachable"}, unreadSource),
 		find:     findReachable,
+	},
+	{
+		id:       "trace.layout",
+		passes:   "for an entry that keeps the image in git as an OCI layout: the manifest, config and layers there are the image's; history.* and layer.content are then absent",
+		needs:    needConfig | needTrace,
+		required: always,
+		fails:    layoutDiffers,
+		others:   unreadSource,
+		find:     findLayout,
 	},
 	{
 		id:       "history.directives",

@@ -32,6 +32,9 @@ type Options struct {
 	RegistryMirrors map[string]string
 	// InsecureRegistries may be spoken to without TLS or with any certificate.
 	InsecureRegistries []string
+	// DockerHost is where the Docker daemon listens, for docker-daemon:
+	// references: unix:///PATH or tcp://HOST:PORT; "" is the default socket.
+	DockerHost string
 	// Keychain gives credentials for registries; nil is anonymous.
 	Keychain authn.Keychain
 

@@ -10,6 +10,7 @@ import (
 	"github.com/imageverify/verify/internal/network"
 	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/dockerfile"
+	"github.com/imageverify/verify/provenance/layout"
 	"github.com/imageverify/verify/provenance/library"
 	"github.com/imageverify/verify/provenance/source"
 	"github.com/imageverify/verify/rebuild/replay"
@@ -20,7 +21,6 @@ var reasonTexts = map[string]string{
 	"bad-signature":         "the signature is not over the checksum file",
 	"base-unverified":       "the layer is the base image's, which was not verified",
 	"blob-absent":           "the blob is not where the manifest says it is",
-	"builder-unsupported":   "the library's entry is not built from a Dockerfile",
 	"claim-not-proved":      "somebody claims this origin, and nothing could be compared with it",
 	"commit-differs":        "two claims name different commits of one repository",
 	"commit-unreachable":    "no branch or tag of the repository leads to the commit",
@@ -45,8 +45,10 @@ var reasonTexts = map[string]string{
 	"key-expired":           "the key had expired when it signed",
 	"key-revoked":           "the key was revoked",
 	"layer-count":           "the numbers of layers, diff IDs and history entries do not agree",
+	"layout-differs":        "the layout in git lacks a file of the image",
 	"library-stale":         "the copy of the official library could not be brought up to date",
 	"library-unavailable":   "the official library could not be read",
+	"link-leaves":           "a symbolic link of the layout in git leaves the commit's tree",
 	"link-differs":          "a link's target is not the source's",
 	"list-absent":           "the distributor's checksum file is not there",
 	"list-invalid":          "the distributor's checksum file does not parse",
@@ -66,6 +68,7 @@ var reasonTexts = map[string]string{
 	"object-format":         "the repository uses object names that cannot be checked here",
 	"object-mismatch":       "a git object does not hash to its name",
 	"offline":               "the network is off",
+	"other-image":           "the layout in git is of another image",
 	"other-repository":      "the build definition and the program's source are in different repositories",
 	"order-differs":         "the layer's entries stand in an order that unpacks to other files",
 	"over-limit":            "a bound of docs/security.md was reached",
@@ -73,6 +76,7 @@ var reasonTexts = map[string]string{
 	"platform-mismatch":     "the index and the config name different platforms",
 	"repository-differs":    "two claims of one kind name different repositories",
 	"run-unproved":          "the content follows from a RUN directive, which was not run again",
+	"several-images":        "the layout in git leaves open which image is meant",
 	"signature-expired":     "the signature is dated in the future, or its life is over",
 	"signature-unsupported": "the signature is of a kind that cannot be checked here",
 	"size-mismatch":         "the number of bytes is not the descriptor's",
@@ -134,7 +138,12 @@ var errorReasons = []errorReason{
 	{sentinel(source.ErrUnreachable), "no-network"},
 	{sentinel(provenance.ErrNameUnknown), "name-unknown"},
 	{sentinel(provenance.ErrNotInLibrary), "not-in-library"},
-	{sentinel(provenance.ErrBuilder), "builder-unsupported"},
+	{sentinel(layout.ErrAbsent), "layout-differs"},
+	{sentinel(layout.ErrOtherImage), "other-image"},
+	{sentinel(layout.ErrSeveralImages), "several-images"},
+	{sentinel(layout.ErrMalformed), "malformed"},
+	{sentinel(source.ErrOutsideTree), "link-leaves"},
+	{kind[*checksums.DigestError], "digest-mismatch"},
 	{sentinel(provenance.ErrYounger), "commit-younger"},
 	{sentinel(source.ErrObjectFormat), "object-format"},
 	{sentinel(source.ErrScheme), "not-followed"},

@@ -93,8 +93,12 @@ func (s *session) readLayer(ctx context.Context, f *facts, d v1.Descriptor) (*ch
 }
 
 func (s *session) readBlob(ctx context.Context, f *facts, d v1.Descriptor) (*checksums.Layer, error) {
-	if l := s.knownLayer(d); l != nil {
-		return l, nil
+	// Without a manifest the digest is only what the config says of a file, so
+	// that the file itself has to be read.
+	if f.img.HasManifest() {
+		if l := s.knownLayer(d); l != nil {
+			return l, nil
+		}
 	}
 	select {
 	case s.slots <- struct{}{}:
@@ -152,7 +156,7 @@ func (s *session) streamLayer(ctx context.Context, blob io.Reader, d v1.Descript
 	defer s.options.progress(Event{What: what, Done: d.Size, Total: d.Size, Finished: true})
 	var done int64
 	return checksums.ReadLayer(ctx, blob, checksums.LayerOptions{
-		Size:    d.Size,
+		Size: d.Size, Algorithm: d.Digest.Algorithm,
 		Limits:  s.layerLimits(),
 		Spill:   s.cache.TempFile,
 		Memory:  max(minIndexMemory, min(memory, checksums.DefaultMemory)),

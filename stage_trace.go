@@ -49,6 +49,8 @@ func (s *session) subject(f *facts) (provenance.Subject, error) {
 	}
 	repository, tag, err := s.traceName(f.set)
 	return provenance.Subject{
+		Digest: f.img.Descriptor.Digest, Manifest: f.img.Manifest().Raw,
+		ImageID: f.manifest().Config.Digest, DiffIDs: cfg.RootFS.DiffIDs,
 		Repository: repository, Tag: tag,
 		OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant,
 		Created: cfg.Created.Time, History: cfg.History, Layers: len(f.manifest().Layers),

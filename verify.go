@@ -85,8 +85,10 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 // judgeImage turns the facts into the image's part of the report.
 func judgeImage(f *facts, r Requirements) Image {
 	out := Image{Reference: f.set.Reference.Given, Findings: findAll(f, r), Origin: originOf(f)}
-	digest := f.img.Descriptor.Digest.String()
-	out.Digest = &digest
+	if f.img.HasManifest() {
+		digest := f.img.Descriptor.Digest.String()
+		out.Digest = &digest
+	}
 	if m := f.img.Manifest().Parsed; m != nil {
 		out.ImageID = m.Config.Digest.String()
 	}

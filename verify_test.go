@@ -175,3 +175,27 @@ func recommit(t *testing.T, from, commit, file string, change func(string) strin
 	git("", "update-index", "--cacheinfo", "100644,"+blob+","+file)
 	return dir, git("", "commit-tree", git("", "write-tree", "--missing-ok"), "-m", "changed")
 }
+
+func TestAFileOfDockerSaveIsReadThoughItsDiffIDIsKnown(t *testing.T) {
+	o := Options{Offline: true, Cache: filepath.Join(t.TempDir(), "cache"), Requirements: Requirements{Only: []string{"image.digests"}}}
+	saved := filepath.Join(corpus.Dir(t), "builders/a-legacy.docker-save.tar")
+	if img := verifyOne(t, "docker-archive:"+saved, o); img.Verdict != Verified {
+		t.Fatalf("as saved: %s", describe(img))
+	}
+	data, err := os.ReadFile(saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte("bin/busybox"))
+	if at < 0 {
+		t.Fatal("no busybox in the image")
+	}
+	data[at+2048] ^= 1
+	changed := filepath.Join(t.TempDir(), "changed.tar")
+	if err := os.WriteFile(changed, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if img := verifyOne(t, "docker-archive:"+changed, o); img.Verdict != Failed {
+		t.Errorf("one bit changed, with the diff ID in the cache: %s", describe(img))
+	}
+}

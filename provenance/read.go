@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"path"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/imageverify/verify/checksums/buildhash"
 	"github.com/imageverify/verify/provenance/dockerfile"
 	"github.com/imageverify/verify/provenance/history"
+	"github.com/imageverify/verify/provenance/layout"
 	"github.com/imageverify/verify/provenance/source"
 )
 
@@ -38,9 +41,6 @@ var errElsewhere = errors.New("the files come from another stage, a URL or the D
 // read opens the candidate's repository, reads its Dockerfile at the commit and
 // matches it to the image.
 func (a *Attempt) read(ctx context.Context, s Subject, from Sources) error {
-	if a.Builder != "dockerfile" {
-		return fmt.Errorf("%w: %s", ErrBuilder, a.Builder)
-	}
 	repo, err := from.Open(ctx, a.Repository, a.Candidate != nil)
 	if err != nil {
 		return err
@@ -51,6 +51,10 @@ func (a *Attempt) read(ctx context.Context, s Subject, from Sources) error {
 		return err
 	}
 	a.CommitTime = commit.Time
+	// A commit that holds a built image is younger than the image.
+	if a.Builder == importBuilder && a.Candidate != nil {
+		return a.compareLayout(ctx, s, commit)
+	}
 	if a.Candidate != nil && !a.Candidate.MayExplain(s.Created, commit.Time) {
 		return ErrYounger
 	}
@@ -58,6 +62,34 @@ func (a *Attempt) read(ctx context.Context, s Subject, from Sources) error {
 		return fmt.Errorf("directory %s at %s: %w", a.Directory, a.Commit, err)
 	}
 	return a.match(ctx, s)
+}
+
+// importBuilder is the library's name for entries whose image lies in git as an
+// OCI layout.
+const importBuilder = "oci-import"
+
+// compareLayout compares the image with the layout that the commit holds.
+func (a *Attempt) compareLayout(ctx context.Context, s Subject, commit *source.Commit) error {
+	root, err := commit.FS(ctx, ".")
+	if err != nil {
+		return err
+	}
+	if a.File == "" {
+		a.File = "index.json"
+	}
+	a.Layout, err = layout.Compare(ctx, root, a.Directory, a.File, layout.Subject{
+		Digest: s.Digest, Manifest: s.Manifest, Config: s.ImageID, DiffIDs: s.DiffIDs,
+		Platform: v1.Platform{OS: s.OS, Architecture: s.Architecture, Variant: s.Variant},
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range a.Layout.Parts {
+		if p.What == layout.PartIndex {
+			a.FileID = p.ObjectID
+		}
+	}
+	return nil
 }
 
 func (a *Attempt) match(ctx context.Context, s Subject) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/imageverify/verify/provenance/dockerfile"
 	"github.com/imageverify/verify/provenance/history"
+	"github.com/imageverify/verify/provenance/layout"
 	"github.com/imageverify/verify/provenance/library"
 	"github.com/imageverify/verify/provenance/source"
 )
@@ -35,6 +36,12 @@ type Subject struct {
 	// Created is the time the config claims; zero where it claims none.
 	Created time.Time
 	History []v1.History
+	// Digest is the manifest's digest and Manifest its bytes; zero for an image
+	// without one, which ImageID and DiffIDs then stand for.
+	Digest   v1.Hash
+	Manifest []byte
+	ImageID  v1.Hash
+	DiffIDs  []v1.Hash
 	// Layers is the number of layers of the manifest.
 	Layers                                     int
 	Annotations, DescriptorAnnotations, Labels map[string]string
@@ -91,16 +98,22 @@ type Attempt struct {
 	Repo       *source.Repository
 	CommitTime time.Time
 	Context    *source.Tree
-	FileID     string // the Dockerfile's git object id
-	Build      *dockerfile.Build
-	Alignment  *history.Alignment
+	FileID     string // the git object id of the Dockerfile, or of the layout's index
+	// Layout is how a layout in git compares with the image, for oci-import; the
+	// rest is set for a Dockerfile.
+	Layout    *layout.Result
+	Build     *dockerfile.Build
+	Alignment *history.Alignment
 	// Contents are the content hashes that history holds, recomputed.
 	Contents []ContentHash
 }
 
 // Matched reports whether there is an attempt, its Dockerfile was read, and its
-// directives are the image's history.
+// directives are the image's history; or its layout was read, and is the image.
 func (a *Attempt) Matched() bool {
+	if a != nil && a.Layout != nil {
+		return a.Err == nil && a.Layout.Equal()
+	}
 	return a != nil && a.Err == nil && a.Alignment != nil && a.Alignment.Matched
 }
 
@@ -109,9 +122,6 @@ var ErrNotInLibrary = errors.New("not a name of the official library")
 
 // ErrNameUnknown is given for an image that has no name to trace under.
 var ErrNameUnknown = errors.New("the image has no name to trace under")
-
-// ErrBuilder is given for an entry whose builder is no Dockerfile.
-var ErrBuilder = errors.New("the entry is not built from a Dockerfile")
 
 // ErrYounger is given for a candidate whose commit is younger than the image: a
 // cause is never younger than its effect.
@@ -180,7 +190,7 @@ func attempts(ordered []library.Candidate, evidence []Evidence, claims []Claim) 
 	for i := range ordered {
 		c := &ordered[i]
 		builder := c.Entry.Builder
-		if builder != "oci-import" {
+		if builder != importBuilder {
 			builder = "dockerfile"
 		}
 		out = append(out, &Attempt{Claim: libraryClaim(*c, evidence), Candidate: c, Builder: builder})
@@ -263,7 +273,7 @@ func (t *Trace) settle() {
 	switch {
 	case t.Judged == nil && len(t.Attempts) > 0:
 		t.Origin = t.Attempts[max(unread, 0)]
-	case t.Judged.Matched() && unread >= 0 && unread < matched:
+	case t.Judged.Matched() && t.Judged.Layout == nil && unread >= 0 && unread < matched:
 		t.Origin = t.Attempts[unread]
 	case t.Judged.Matched() || t.Judged == nil || t.named(t.Judged):
 	case unread >= 0:
@@ -273,8 +283,12 @@ func (t *Trace) settle() {
 	}
 }
 
-// named reports whether the image itself claims to come from the attempt.
+// named reports whether the image itself claims to come from the attempt, or the
+// attempt's layout claims to hold the image.
 func (t *Trace) named(a *Attempt) bool {
+	if a.Layout != nil && !errors.Is(a.Layout.Err(), layout.ErrOtherImage) {
+		return true
+	}
 	return a.Candidate == nil || slices.Contains(namedCommits(t.published), a.Commit)
 }
 
@@ -293,18 +307,32 @@ func ruledOut(err error) bool {
 	return invalid || errors.Is(err, ErrYounger) || errors.Is(err, fs.ErrNotExist)
 }
 
+// problems counts what stands against the match.
+func (a *Attempt) problems() int {
+	if a.Layout == nil {
+		return len(a.Alignment.Problems)
+	}
+	n := 0
+	for _, p := range a.Layout.Parts {
+		if p.Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // best is the first attempt that matches with its contents, else the first
 // that matches, else the one that comes nearest.
 func best(attempts []*Attempt) *Attempt {
 	var found *Attempt
 	for _, a := range attempts {
 		switch {
-		case a.Err != nil || a.Alignment == nil:
+		case a.Err != nil || a.Alignment == nil && a.Layout == nil:
 		case a.Matched() && !a.contentDiffers():
 			return a
 		case found == nil,
 			a.Matched() && !found.Matched(),
-			!found.Matched() && len(a.Alignment.Problems) < len(found.Alignment.Problems):
+			!found.Matched() && a.problems() < found.problems():
 			found = a
 		}
 	}

@@ -133,8 +133,9 @@ every checksum, and checks that the image's history and layers are what the
 Dockerfile's directives would leave. It says what is proved, what failed and
 what could not be checked.
 
-IMAGE is a registry reference (ubuntu:16.04), oci:DIR[:REF|@DIGEST], or
-oci-archive:FILE[:REF|@DIGEST].
+IMAGE is a registry reference (ubuntu:16.04), oci:DIR[:REF|@DIGEST],
+oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:REF] (docker save), or
+docker-daemon:REF.
 
 Exit codes: 0 verified, 1 a check failed, 2 could not run, 3 not everything
 required could be checked.`

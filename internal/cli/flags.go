@@ -74,6 +74,7 @@ func (a *app) options() (verify.Options, error) {
 	o := verify.Options{
 		Platform: f.platform, AllPlatforms: f.allPlatforms, As: f.as, Library: f.library,
 		InsecureRegistries: f.insecure, Keyrings: f.keyrings, Offline: f.offline, Keychain: authn.DefaultKeychain,
+		DockerHost:   a.env.Getenv("DOCKER_HOST"),
 		Limits:       verify.Limits{LayerSize: f.layerSize},
 		Requirements: verify.Requirements{Only: f.only, Skip: f.skip, Require: f.require, Accept: f.accept},
 		Version:      version(),

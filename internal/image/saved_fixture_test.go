@@ -200,8 +200,6 @@ func problems(t *testing.T, i *Image) []string {
 	return all
 }
 
-type descriptor = v1.Descriptor
-
 // readOrAbsent fails unless a blob is absent or has the size that is said.
 func readOrAbsent(t *testing.T, i *Image, d v1.Descriptor) {
 	t.Helper()

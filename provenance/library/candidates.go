@@ -105,7 +105,8 @@ func known(created time.Time) bool { return created.Year() > lastFakeYear }
 
 // Order returns the candidates, which stand newest first, in the order in which
 // to try them for an image: first those whose commit is named, by other claims
-// of the build; then the newest merged at or before the creation time, and
+// of the build, and the one in force where it holds a built image, which is
+// always older than its commit; then the newest merged at or before the creation time, and
 // older ones; then those merged later, nearest first, since an image is often
 // built before its entry is merged. Where created is not known (zero, or not
 // after 1980) it is newest first. An entry with several stretches comes once.
@@ -116,7 +117,8 @@ func Order(c []Candidate, created time.Time, named []string) []Candidate {
 	var first, before, after []Candidate
 	for _, one := range c {
 		switch {
-		case one.Entry.Commit != "" && slices.Contains(named, one.Entry.Commit):
+		case one.Entry.Commit != "" && slices.Contains(named, one.Entry.Commit),
+			one.InForce && one.Entry.Builder == "oci-import":
 			first = append(first, one)
 		case !known(created) || !one.Merged.After(created):
 			before = append(before, one)
