@@ -23,6 +23,9 @@ func findOrigin(f *facts) *Finding {
 		return noOrigin(f.trace)
 	case origin.Candidate == nil && libraryFailed(f.trace.LibraryErr):
 		return noLibrary(f.trace.LibraryErr).with(evidenceOf(origin.Claim)...)
+	case origin.Candidate == nil && (errors.Is(f.trace.LibraryErr, library.ErrNoImage) || errors.Is(f.trace.LibraryErr, library.ErrNoTag)):
+		return finding(Unknown, reasonOf(f.trace.LibraryErr), "an official name, and %s; the image itself names %s", f.trace.LibraryErr, place(origin)).
+			with(evidenceOf(origin.Claim)...)
 	case origin != judged && judged != nil:
 		return sameElsewhere(f.trace)
 	case origin.Err != nil:

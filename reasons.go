@@ -19,6 +19,7 @@ import (
 // reasonTexts explains every reason code; the manual is made from it.
 var reasonTexts = map[string]string{
 	"bad-signature":         "the signature is not over the checksum file",
+	"base-unknown":          "the base image's config is not known",
 	"base-unverified":       "the layer is the base image's, which was not verified",
 	"blob-absent":           "the blob is not where the manifest says it is",
 	"claim-not-proved":      "somebody claims this origin, and nothing could be compared with it",
@@ -26,6 +27,7 @@ var reasonTexts = map[string]string{
 	"commit-unreachable":    "no branch or tag of the repository leads to the commit",
 	"commit-younger":        "the entry's commit is younger than the image",
 	"comment-differs":       "an entry of the history carries another builder's comment",
+	"config-differs":        "the config says something else than the directives",
 	"content-differs":       "a file's content is not the source's",
 	"diff-id-mismatch":      "the layer does not unpack to the diff ID in the config",
 	"digest-mismatch":       "bytes do not hash to the digest they were asked by",
@@ -44,6 +46,7 @@ var reasonTexts = map[string]string{
 	"key-absent":            "the distributor's key is not at hand",
 	"key-expired":           "the key had expired when it signed",
 	"key-revoked":           "the key was revoked",
+	"label-added":           "the config has a label that no directive gives",
 	"layer-count":           "the numbers of layers, diff IDs and history entries do not agree",
 	"layout-differs":        "the layout in git lacks a file of the image",
 	"library-stale":         "the copy of the official library could not be brought up to date",

@@ -89,10 +89,14 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 // gitProgress tells of git's steps. Which one is the last of its kind only the
 // caller of git knows; finishGit ends those that were told of.
 func (s *session) gitProgress(what string, n, total int64) {
+	s.gitEvent(Event{What: what, Done: n, Total: total})
+}
+
+func (s *session) gitEvent(e Event) {
 	s.mu.Lock()
-	s.git[what] = Event{What: what, Done: n, Total: total}
+	s.git[e.What] = e
 	s.mu.Unlock()
-	s.options.progress(Event{What: what, Done: n, Total: total})
+	s.options.progress(e)
 }
 
 func (s *session) finishGit() {
@@ -107,7 +111,7 @@ func (s *session) finishGit() {
 
 func newTransport(o Options) *network.Transport {
 	return network.New(network.Options{
-		Offline: o.Offline, IdleTimeout: o.IdleTimeout, Insecure: o.InsecureRegistries, Rewrite: o.RegistryMirrors,
+		Offline: o.Offline, IdleTimeout: o.IdleTimeout, Insecure: o.InsecureRegistries, AllowHosts: o.AllowHosts, Rewrite: o.RegistryMirrors,
 		Base: o.Transport, Log: o.Log, UserAgent: "verify/" + o.Version,
 	})
 }
@@ -121,6 +125,12 @@ func (s *session) checkInputs(ctx context.Context) error {
 	for prefix, path := range s.options.GitMirrors {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			return &RunError{Code: "git-mirror", Message: fmt.Sprintf("git mirror for %s: %s is not a directory", prefix, path), Input: path, err: err}
+		}
+		if strings.HasSuffix(prefix, "/") {
+			continue
+		}
+		if _, err := s.opener.OpenPath(ctx, path); err != nil {
+			return &RunError{Code: "git-mirror", Message: fmt.Sprintf("git mirror for %s: %v", prefix, err), Input: path, err: err}
 		}
 	}
 	if needsOf(s.options.Requirements)&needTrace == 0 || s.options.Library == "" || isURL(s.options.Library) {
@@ -149,7 +159,8 @@ func (s *session) libraryOnce(ctx context.Context) func() (*library.Library, err
 		if where == "" {
 			where = DefaultLibrary
 		}
-		o := library.Options{Opener: s.opener, Cache: s.cache, Location: where, Log: s.options.Log, Progress: s.gitProgress}
+		o := library.Options{Opener: s.opener, Cache: s.cache, Location: where, Log: s.options.Log}
+		o.Progress = func(what string, n, total int64) { s.gitEvent(Event{What: what, Done: n, Total: total, Count: true}) }
 		if isURL(where) {
 			clone, err := s.opener.Clone(ctx, where, libraryFresh)
 			if err != nil {

@@ -2,9 +2,11 @@ package verify
 
 import (
 	"archive/tar"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +109,11 @@ func (w *world) image(steps ...step) *specimen {
 	s.manifest = v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: v1.Descriptor{MediaType: types.OCIConfigJSON}}
 	s.config = v1.ConfigFile{OS: "linux", Architecture: "amd64", Created: v1.Time{Time: w.clock.Add(time.Hour)}, RootFS: v1.RootFS{Type: "layers"}}
 	for _, st := range steps {
+		if cmd, ok := strings.CutPrefix(st.text, "CMD "); ok {
+			if err := json.Unmarshal([]byte(cmd), &s.config.Config.Cmd); err != nil {
+				w.t.Fatal(err)
+			}
+		}
 		s.config.History = append(s.config.History, v1.History{CreatedBy: st.text, Comment: "buildkit.dockerfile.v0", EmptyLayer: st.layer == nil})
 		if st.layer != nil {
 			s.layers = append(s.layers, repack(w.t, st.layer))

@@ -21,10 +21,10 @@ import (
 // Env is what a run of the program touches besides files and the network.
 type Env struct {
 	Stdout, Stderr io.Writer
-	// StdoutTerminal and StderrTerminal say what the writers are; Width is the
-	// terminal's width in columns, 0 where there is none.
+	// StdoutTerminal and StderrTerminal say what the writers are; Width and
+	// StderrWidth are the terminals' widths in columns, 0 where there is none.
 	StdoutTerminal, StderrTerminal bool
-	Width                          int
+	Width, StderrWidth             int
 	Getenv                         func(string) string
 }
 
@@ -36,6 +36,9 @@ func Process() Env {
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && e.StdoutTerminal {
 		e.Width = w
 	}
+	if w, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && e.StderrTerminal {
+		e.StderrWidth = w
+	}
 	return e
 }
 
@@ -43,6 +46,10 @@ func Process() Env {
 func Main(args []string, env Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A second interrupt ends the program at once.
+	context.AfterFunc(ctx, stop)
+	// A closed pipe is an error of writing, after which is tidied up.
+	signal.Ignore(syscall.SIGPIPE)
 	app := &app{env: env, args: args}
 	root := app.rootCommand()
 	root.SetArgs(args)
@@ -70,16 +77,7 @@ type app struct {
 // fail writes the error that kept the program from running, and returns the
 // exit code.
 func (a *app) fail(err error) int {
-	e, ok := errors.AsType[*verify.RunError](err)
-	switch {
-	case ok:
-	case errors.Is(err, context.DeadlineExceeded):
-		e = &verify.RunError{Code: "timeout", Message: fmt.Sprintf("not done after %s", a.flags.timeout), Hint: "give it longer with --timeout"}
-	case errors.Is(err, context.Canceled):
-		e = &verify.RunError{Code: "interrupted", Message: "interrupted"}
-	default:
-		e = &verify.RunError{Code: "cannot-run", Message: err.Error()}
-	}
+	e := a.runError(err)
 	if a.json {
 		if err := output.WriteError(a.env.Stdout, output.JSON, e, output.Style{}); err == nil {
 			return exitNotRun
@@ -88,6 +86,20 @@ func (a *app) fail(err error) int {
 	// Nothing is left to tell a failing stderr.
 	_ = output.WriteError(a.env.Stderr, output.Text, e, a.style(a.env.StderrTerminal))
 	return exitNotRun
+}
+
+// runError states an error that kept the program from running.
+func (a *app) runError(err error) *verify.RunError {
+	e, ok := errors.AsType[*verify.RunError](err)
+	switch {
+	case ok:
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return &verify.RunError{Code: "timeout", Message: fmt.Sprintf("not done after %s", a.flags.timeout), Hint: "give it longer with --timeout"}
+	case errors.Is(err, context.Canceled):
+		return &verify.RunError{Code: "interrupted", Message: "interrupted"}
+	}
+	return &verify.RunError{Code: "cannot-run", Message: err.Error()}
 }
 
 // style is how text is written to a terminal or a file.

@@ -23,6 +23,7 @@ type flags struct {
 	gitMirrors   []string
 	registries   []string
 	keyrings     []string
+	allowHosts   []string
 	insecure     []string
 	offline      bool
 	cacheDir     string
@@ -49,6 +50,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
 	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
 	set.StringArrayVar(&f.insecure, "insecure-registry", nil, "speak to the registry `HOST` without verified TLS")
+	set.StringArrayVar(&f.allowHosts, "allow-host", nil, "let `HOST[:PORT]` have an address that is not public (repeatable)")
 	set.StringArrayVar(&f.keyrings, "keyring", nil, "take distributors' OpenPGP keys from `FILE` (repeatable); only pinned keys count")
 	set.BoolVar(&f.offline, "offline", false, "open no connection, but to a registry mirror on this machine")
 	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
@@ -73,7 +75,7 @@ func (a *app) options() (verify.Options, error) {
 	f := a.flags
 	o := verify.Options{
 		Platform: f.platform, AllPlatforms: f.allPlatforms, As: f.as, Library: f.library,
-		InsecureRegistries: f.insecure, Keyrings: f.keyrings, Offline: f.offline, Keychain: authn.DefaultKeychain,
+		InsecureRegistries: f.insecure, Keyrings: f.keyrings, AllowHosts: f.allowHosts, Offline: f.offline, Keychain: authn.DefaultKeychain,
 		DockerHost:   a.env.Getenv("DOCKER_HOST"),
 		Limits:       verify.Limits{LayerSize: f.layerSize},
 		Requirements: verify.Requirements{Only: f.only, Skip: f.skip, Require: f.require, Accept: f.accept},
@@ -84,6 +86,9 @@ func (a *app) options() (verify.Options, error) {
 	}
 	if f.quiet && f.verbose {
 		return o, usagef("--quiet and --verbose exclude each other")
+	}
+	if f.layerSize < 0 {
+		return o, usagef("--max-layer-size %d: must not be negative", f.layerSize)
 	}
 	if f.timeout <= 0 {
 		return o, usagef("--timeout %s: must be more than nothing", f.timeout)

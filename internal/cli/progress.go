@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +25,8 @@ const (
 // progress shows what a run is doing, once it takes longer than a second.
 type progress struct {
 	w        io.Writer
-	terminal bool
+	terminal bool // a line can be overwritten
+	width    int
 	quiet    bool
 
 	mu    sync.Mutex
@@ -37,7 +40,7 @@ type progress struct {
 // progress starts the display; stop ends it.
 func (a *app) progress() *progress {
 	p := &progress{
-		w: a.env.Stderr, terminal: a.env.StderrTerminal, quiet: a.flags.quiet,
+		w: a.env.Stderr, terminal: a.env.StderrTerminal && a.env.Getenv("TERM") != "dumb", width: a.env.StderrWidth, quiet: a.flags.quiet,
 		steps: map[string]verify.Event{}, quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go p.run()
@@ -93,7 +96,7 @@ func (p *progress) show() {
 	}
 	p.shown = true
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+		fmt.Fprintf(p.w, "\r\x1b[K%s", cut(line, p.width))
 		return
 	}
 	fmt.Fprintf(p.w, "verify: %s\n", line)
@@ -107,33 +110,56 @@ func (p *progress) clear() {
 	}
 }
 
-// line sums up the steps under way: the first one's name, and all their bytes.
+// line tells of the first step under way and counts the others. Only that
+// step's own amount is shown: amounts of different things do not add up.
 func (p *progress) line() string {
-	var done, total int64
-	var names []string
+	var under []verify.Event
 	for _, what := range p.order {
-		e := p.steps[what]
-		done += e.Done
-		total += max(e.Total, e.Done)
-		if !e.Finished {
-			names = append(names, what)
+		if e := p.steps[what]; !e.Finished {
+			under = append(under, e)
 		}
 	}
-	if len(names) == 0 {
+	if len(under) == 0 {
 		return ""
 	}
-	name := output.SafeText(names[0])
-	if len(names) > 1 {
-		name += fmt.Sprintf(" and %d more", len(names)-1)
+	e := under[0]
+	name := output.SafeText(shortened(e.What))
+	if len(under) > 1 {
+		name += fmt.Sprintf(" and %d more", len(under)-1)
 	}
-	amount := verify.FormatBytes(done)
-	if total > done {
-		amount += " of " + verify.FormatBytes(total)
+	text := amount(e) + "  " + name
+	if e.Total > 0 && p.terminal {
+		text = bar(e.Done, e.Total) + " " + text
 	}
-	if !p.terminal {
-		return name + ": " + amount
+	return text
+}
+
+// amount is how much of a step is done.
+func amount(e verify.Event) string {
+	show := verify.FormatBytes
+	if e.Count {
+		show = func(n int64) string { return strconv.FormatInt(n, 10) }
 	}
-	return bar(done, total) + " " + amount + "  " + name
+	if e.Total > 0 {
+		return show(e.Done) + " of " + show(e.Total)
+	}
+	return show(e.Done)
+}
+
+// shortened cuts digests in a name to what tells them apart.
+func shortened(name string) string {
+	return longHex.ReplaceAllString(name, "$1…")
+}
+
+var longHex = regexp.MustCompile(`([0-9a-f]{12})[0-9a-f]{28,}`)
+
+// cut keeps a line within the terminal, so that it can be overwritten.
+func cut(line string, width int) string {
+	runes := []rune(line)
+	if width <= 1 || len(runes) < width {
+		return line
+	}
+	return string(runes[:width-2]) + "…"
 }
 
 func bar(done, total int64) string {

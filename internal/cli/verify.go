@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -36,7 +38,7 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 	r, err := verify.Verify(ctx, args, o)
 	p.stop()
 	if err != nil {
-		return err
+		return errors.Join(err, a.writeErrors(outputs, err))
 	}
 	if err := a.write(outputs, r); err != nil {
 		return err
@@ -106,9 +108,32 @@ func (a *app) write(targets []target, r *verify.Report) error {
 	return nil
 }
 
+// writeErrors puts the error where a report was to be, so that no older one is
+// taken for this run's.
+func (a *app) writeErrors(targets []target, err error) error {
+	var failed []error
+	for _, t := range targets {
+		if t.file != "" {
+			failed = append(failed, writeFile(t.file, func(w io.Writer) error { return output.WriteError(w, t.format, a.runError(err), a.style(false)) }))
+		}
+	}
+	return errors.Join(failed...)
+}
+
 // writeFile writes a file aside and renames it into place, so that a report is
-// there whole or not at all.
+// there whole or not at all. What is there and no regular file, such as a pipe
+// or a device, is written to; a symbolic link is followed.
 func writeFile(name string, write func(io.Writer) error) error {
+	mode := fs.FileMode(0o644)
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	if info, err := os.Stat(name); err == nil {
+		if !info.Mode().IsRegular() {
+			return writeOver(name, write)
+		}
+		mode = info.Mode().Perm()
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return err
@@ -118,7 +143,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 		f.Close()
 		return err
 	}
-	if err := f.Chmod(0o644); err != nil {
+	if err := f.Chmod(mode); err != nil {
 		f.Close()
 		return err
 	}
@@ -126,6 +151,14 @@ func writeFile(name string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+func writeOver(name string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 func (a *app) versionCommand() *cobra.Command {

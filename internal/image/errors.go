@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -160,6 +161,10 @@ func prefixed(prefix, text string) string {
 
 // listed joins names, the first maxListed of them.
 func listed(names []string) string {
+	names = slices.Clone(names)
+	for i := range names {
+		names[i] = oneLine(names[i])
+	}
 	if len(names) <= maxListed {
 		return strings.Join(names, ", ")
 	}

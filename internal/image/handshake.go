@@ -64,7 +64,10 @@ func (r *registry) connect(ctx context.Context) (*http.Client, error) {
 	if r.client != nil {
 		return r.client, nil
 	}
-	auth, err := authn.Resolve(ctx, r.keychain, r.asked)
+	auth, err := resolve(ctx, r.keychain, r.asked)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, &RegistryError{Host: r.asked.RegistryStr(), Problem: "no credentials: " + oneLine(err.Error()),
 			Advice: "check the configuration of the Docker client", Err: err}
@@ -105,4 +108,31 @@ func overHTTP(err error) string {
 		text = reason
 	}
 	return text
+}
+
+// resolve asks the keychain for credentials, for as long as ctx lives: a
+// credential helper is a program of the user's, and may hang.
+func resolve(ctx context.Context, k authn.Keychain, asked authn.Resource) (authn.Authenticator, error) {
+	type answer struct {
+		auth authn.Authenticator
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		auth, err := authn.Resolve(ctx, k, asked)
+		if err == nil {
+			// What a helper is asked for, it is asked for here.
+			var config *authn.AuthConfig
+			if config, err = authn.Authorization(ctx, auth); err == nil {
+				auth = authn.FromConfig(*config)
+			}
+		}
+		got <- answer{auth, err}
+	}()
+	select {
+	case a := <-got:
+		return a.auth, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/imageverify/verify/internal/network"
 	"net/http"
 	"net/url"
 	"slices"
@@ -93,8 +94,11 @@ func (r *registry) unreachable(err error) error {
 			problem = u.Host + ": " + problem
 		}
 	}
-	return &RegistryError{Host: r.asked.RegistryStr(), Problem: "cannot be read: " + oneLine(problem),
-		Advice: "check the host's name and the network", Err: err}
+	advice := "check the host's name and the network"
+	if refused, ok := errors.AsType[*network.HostError](err); ok {
+		advice = "where that address is meant: --allow-host " + oneLine(refused.Host)
+	}
+	return &RegistryError{Host: r.asked.RegistryStr(), Problem: "cannot be read: " + oneLine(problem), Advice: advice, Err: err}
 }
 
 // diagnosis is the first of the registry's own explanations, on one line.

@@ -25,6 +25,7 @@ const (
 // {repository} stand for the finding's and the image's own.
 var advice = map[string]string{
 	"bad-signature":         askDistributor,
+	"base-unknown":          "the config is compared for images built from scratch only; look at the base image's own",
 	"base-unverified":       "verify the base image by itself; to let it stand here: --accept base-unverified",
 	"blob-absent":           "verify a copy that holds every blob, or the image in its registry",
 	"claim-not-proved":      giveRepository,
@@ -32,6 +33,7 @@ var advice = map[string]string{
 	"commit-younger":        "the image is older than what the library names for it: give the tag it was pulled by with --as NAME:TAG, or a newer library with --library PATH",
 	"commit-differs":        askWhichOrigin,
 	"commit-unreachable":    "ask the repository's owners whether the commit is theirs: a fork's commit looks the same",
+	"config-differs":        askPublisher,
 	"content-differs":       askPublisher,
 	"diff-id-mismatch":      takeFresh,
 	"digest-mismatch":       takeFresh,
@@ -50,6 +52,7 @@ var advice = map[string]string{
 	"key-absent":            "give the distributor's key: --keyring FILE",
 	"key-expired":           askDistributor,
 	"key-revoked":           askDistributor,
+	"label-added":           "fine where the build command adds labels; else ask the publisher",
 	"layer-count":           takeFresh,
 	"layout-differs":        askPublisher,
 	"library-stale":         "run again when the network answers, or give a clone of the official-images library: --library PATH",
@@ -138,7 +141,8 @@ type step struct {
 
 // stepsFor gives a step for the finding's reason and one for each of its parts'.
 func stepsFor(f *verify.Finding, img *verify.Image) []step {
-	if f.Status == verify.Pass || f.Accepted {
+	// An image that failed is not one to pin.
+	if f.Status == verify.Pass || f.Accepted || f.Reason == "mutable-tag" && img.Verdict == verify.Failed {
 		return nil
 	}
 	var steps []step

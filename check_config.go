@@ -1,0 +1,89 @@
+package verify
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/provenance/dockerfile"
+)
+
+// findConfig judges history.config: what the image does when it is run is what
+// its Dockerfile says. It applies where a Dockerfile was matched.
+func findConfig(f *facts) *Finding {
+	a := f.judged()
+	if f.inLayout() || !a.Matched() {
+		return nil
+	}
+	if a.Build.Base != dockerfile.Scratch {
+		return finding(Unknown, "base-unknown", "the config of the base image %s is not known", a.Build.Base)
+	}
+	want, got := a.Build.Config.Over(v1.Config{}), f.configFile().Config
+	var parts []Part
+	for _, field := range configFields {
+		if w, g := field.value(want), field.value(got); !reflect.DeepEqual(w, g) {
+			parts = append(parts, Part{field.name, Fail, "config-differs", fmt.Sprintf("the Dockerfile gives %v, the config has %v", w, g)})
+		}
+	}
+	parts = append(parts, labelParts(want.Labels, got.Labels)...)
+	return ofParts(parts, "Env, Cmd, Entrypoint and the rest of the config are what the directives give").
+		with(Evidence{Kind: "git", Value: a.FileID + " (" + dockerfileOf(a) + ")"})
+}
+
+// configFields are the fields that say what happens when the image is run, in
+// one spelling: what is absent, empty and the default is the same.
+var configFields = []struct {
+	name  string
+	value func(v1.Config) any
+}{
+	{"Env", func(c v1.Config) any { return envOf(c.Env) }},
+	{"Cmd", func(c v1.Config) any { return slices.Concat(c.Cmd) }},
+	{"Entrypoint", func(c v1.Config) any { return slices.Concat(c.Entrypoint) }},
+	{"User", func(c v1.Config) any { return c.User }},
+	{"WorkingDir", func(c v1.Config) any { return "/" + strings.Trim(c.WorkingDir, "/") }},
+	{"ExposedPorts", func(c v1.Config) any { return slices.Sorted(maps.Keys(c.ExposedPorts)) }},
+	{"Volumes", func(c v1.Config) any { return slices.Sorted(maps.Keys(c.Volumes)) }},
+	{"StopSignal", func(c v1.Config) any { return c.StopSignal }},
+	{"Healthcheck", func(c v1.Config) any { return healthOf(c.Healthcheck) }},
+	{"OnBuild", func(c v1.Config) any { return slices.Concat(c.OnBuild) }},
+	{"Shell", func(c v1.Config) any { return slices.Concat(c.Shell) }},
+}
+
+// envOf is the environment in order of names, with the PATH that builders set
+// where nobody does.
+func envOf(env []string) []string {
+	out := slices.Clone(env)
+	if !slices.ContainsFunc(out, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
+		out = append(out, "PATH="+dockerfile.DefaultPath)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func healthOf(h *v1.HealthConfig) v1.HealthConfig {
+	if h == nil {
+		return v1.HealthConfig{}
+	}
+	return *h
+}
+
+// labelParts compares labels. One more than the Dockerfile's can come from the
+// command that built the image, and does nothing when it is run.
+func labelParts(want, got map[string]string) []Part {
+	var parts []Part
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if value, ok := got[key]; !ok || value != want[key] {
+			parts = append(parts, Part{"Labels", Fail, "config-differs", fmt.Sprintf("the Dockerfile gives %s=%q, the config has %q", key, want[key], value)})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[key]; !ok {
+			parts = append(parts, Part{"Labels", Warn, "label-added", fmt.Sprintf("no directive gives %s=%q", key, got[key])})
+		}
+	}
+	return parts
+}
