@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/imageverify/verify/checksums"
 )
 
 // copyBuffer is how much of a file is read at a time.
@@ -52,7 +54,7 @@ func copyFile(ctx context.Context, w io.Writer, fsys fs.FS, n node) error {
 		return err
 	}
 	defer f.Close()
-	size, err := io.CopyBuffer(w, io.LimitReader(contextReader{ctx, f}, n.info.Size()+1), make([]byte, copyBuffer))
+	size, err := io.CopyBuffer(w, io.LimitReader(checksums.ContextReader(ctx, f), n.info.Size()+1), make([]byte, copyBuffer))
 	if err != nil {
 		return err
 	}
@@ -82,17 +84,4 @@ func headerText(n node, v Variant) string {
 		b.WriteString(field[1])
 	}
 	return b.String()
-}
-
-// contextReader ends a read when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/pjbgf/sha1cd"
+
+	"github.com/imageverify/verify/checksums"
 )
 
 // candidate is a signature whose issuer is a pinned key, over a hash that the
@@ -102,7 +104,7 @@ func hashAll(ctx context.Context, signed io.Reader, open []*candidate) error {
 	for _, c := range open {
 		writers = append(writers, c.document)
 	}
-	if _, err := io.Copy(io.MultiWriter(writers...), contextReader{ctx, signed}); err != nil {
+	if _, err := io.Copy(io.MultiWriter(writers...), checksums.ContextReader(ctx, signed)); err != nil {
 		return fmt.Errorf("reading what is signed: %w", err)
 	}
 	return nil

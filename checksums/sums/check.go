@@ -11,6 +11,8 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/imageverify/verify/checksums"
 )
 
 // Status says what a list has on a file.
@@ -94,7 +96,7 @@ func compare(ctx context.Context, e Entry, file io.Reader) (Result, error) {
 			h = known.make()
 		}
 	}
-	if _, err := io.Copy(h, contextReader{ctx, file}); err != nil {
+	if _, err := io.Copy(h, checksums.ContextReader(ctx, file)); err != nil {
 		return Result{}, err
 	}
 	r := Result{Status: Differs, Line: e.Line, Algorithm: e.Algorithm, Want: e.Digest, Got: hex.EncodeToString(h.Sum(nil))}
@@ -141,17 +143,4 @@ func agree(entries []Entry) error {
 		digests[e.Algorithm] = e.Digest
 	}
 	return nil
-}
-
-// contextReader ends a read when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }

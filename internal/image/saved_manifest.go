@@ -8,6 +8,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/imageverify/verify/checksums"
 )
 
 // makeManifest lists an image's config and layers, each with the digest that it
@@ -133,7 +135,7 @@ func (s *saved) hash(ctx context.Context, file string) (v1.Hash, error) {
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	h, _, err := v1.SHA256(contextReader{ctx, r})
+	h, _, err := v1.SHA256(checksums.ContextReader(ctx, r))
 	if err == nil {
 		s.hashed[file] = h
 	}

@@ -83,7 +83,7 @@ func (s *spooler) scan(ctx context.Context, in io.Reader, keep func(string) bool
 			files, err = nil, fmt.Errorf("decoder failed: %v", r)
 		}
 	}()
-	unpacked, _, err := checksums.Decompress(contextReader{ctx, in})
+	unpacked, _, err := checksums.Decompress(checksums.ContextReader(ctx, in))
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package layout
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +44,7 @@ func (c *comparison) place(d v1.Descriptor) string {
 
 // hash reads a file to its end, in one pass.
 func (c *comparison) hash(f io.Reader, d v1.Descriptor, unpacked *v1.Hash) error {
-	r := checksums.VerifyReader(contextReader{c.ctx, f}, d.Size, d.Digest)
+	r := checksums.VerifyReader(checksums.ContextReader(c.ctx, f), d.Size, d.Digest)
 	var wrong error
 	if unpacked != nil {
 		wrong = unpack(r, *unpacked, maxUnpacked)
@@ -54,7 +53,7 @@ func (c *comparison) hash(f io.Reader, d v1.Descriptor, unpacked *v1.Hash) error
 	if _, ok := errors.AsType[*checksums.DigestError](err); ok {
 		// The rest of the file decides whether the bytes are the commit's at all,
 		// or those of a repository that serves false objects.
-		if unread := drain(contextReader{c.ctx, f}); unread != nil {
+		if unread := drain(checksums.ContextReader(c.ctx, f)); unread != nil {
 			return unread
 		}
 	}
@@ -139,7 +138,7 @@ func (c *comparison) read(p *Part, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(contextReader{c.ctx, f}, maxDocument+1))
+	raw, err := io.ReadAll(io.LimitReader(checksums.ContextReader(c.ctx, f), maxDocument+1))
 	if err != nil {
 		return nil, err
 	}
@@ -184,17 +183,4 @@ func (c *comparison) find(p *Part, name string) (fs.File, error) {
 func drain(r io.Reader) error {
 	_, err := io.Copy(io.Discard, r)
 	return err
-}
-
-// contextReader ends a read with its context.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
