@@ -25,7 +25,7 @@ func busyboxLayout(t *testing.T) string {
 	t.Helper()
 	mirror := filepath.Join(corpus.Dir(t), "git/docker-library+busybox.git")
 	out := t.TempDir()
-	tree := exec.Command("sh", "-c", `git -C "$1" archive "$2" latest/musl | tar -x -C "$3"`, "sh", mirror, busyboxCommit, out)
+	tree := exec.Command("sh", "-c", `git -c safe.directory="*" -C "$1" archive "$2" latest/musl | tar -x -C "$3"`, "sh", mirror, busyboxCommit, out)
 	if text, err := tree.CombinedOutput(); err != nil {
 		t.Fatalf("git archive: %v\n%s", err, text)
 	}
