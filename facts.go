@@ -84,6 +84,9 @@ type contentFact struct {
 	err error
 }
 
+// differs reports whether the layer was compared and is another one.
+func (c contentFact) differs() bool { return c.result != nil && !sameTree(c.result) }
+
 // falseBytesError says that bytes are not those that were asked for, so that
 // nothing may rest on them.
 type falseBytesError struct {

@@ -337,3 +337,14 @@ func TestATagThatTheLibraryNeverHadIsNotTakenFromTheImage(t *testing.T) {
 		wants(t, verifyOne(t, ref, o), Incomplete, "trace.origin", Unknown, reason)
 	}
 }
+
+func TestAnotherCommitWithoutTheFilesExplainsNoDifference(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": copied["Dockerfile"]})
+	newest := w.release(map[string]string{"a": "true"})
+	img := verifyOne(t, "oci:"+w.image(copySteps("evil")...).write(), w.options())
+	wants(t, img, Failed, "layer.content", Fail, "content-differs")
+	if *img.Origin.Commit != newest {
+		t.Errorf("origin %s, want %s, whose files were compared", *img.Origin.Commit, newest)
+	}
+}

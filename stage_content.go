@@ -47,20 +47,31 @@ func (s *session) compareContent(ctx context.Context, f *facts, n need) {
 	if !a.Matched() || f.trace.Origin != a {
 		return
 	}
-	for content := f.content; contentDiffers(content); {
+	for first := f.content; !explains(f.content, first); {
 		moved, err := f.trace.Next(ctx)
 		if !moved || err != nil {
 			f.trace.Rejudge(a)
+			f.content = first
 			return
 		}
-		if content = s.compareBuild(ctx, f, f.judged()); !contentDiffers(content) {
-			f.content = content
-		}
+		f.content = s.compareBuild(ctx, f, f.judged())
 	}
 }
 
-func contentDiffers(content []contentFact) bool {
-	return slices.ContainsFunc(content, func(c contentFact) bool { return c.result != nil && !sameTree(c.result) })
+// explains reports whether a comparison finds no difference, and finds the
+// layers equal in which the first one found any: a commit without the files
+// explains nothing.
+func explains(content, first []contentFact) bool {
+	if slices.ContainsFunc(content, contentFact.differs) {
+		return false
+	}
+	for _, was := range first {
+		equal := func(c contentFact) bool { return c.layer == was.layer && c.directive == was.directive && c.result != nil }
+		if was.differs() && !slices.ContainsFunc(content, equal) {
+			return false
+		}
+	}
+	return true
 }
 
 // compareBuild compares the image's layers with one build.

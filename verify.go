@@ -71,9 +71,11 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 		return Image{}, err
 	}
 
+	// Comparing the layers can settle on another commit with the same
+	// Dockerfile; what rests on the origin comes after it.
+	s.compareContent(ctx, f, need)
 	s.checkReachable(ctx, f, need)
 	s.checkSums(ctx, f, need)
-	s.compareContent(ctx, f, need)
 	if ctx.Err() != nil {
 		return Image{}, context.Cause(ctx)
 	}

@@ -134,17 +134,3 @@ func (o Options) spill() spillFunc {
 	}
 	return (*cache.Dir)(nil).TempFile
 }
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	io.Reader
-}
-
-// Read reads unless the context has ended.
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
-}
