@@ -66,7 +66,9 @@ func explains(content, first []contentFact) bool {
 		return false
 	}
 	for _, was := range first {
-		equal := func(c contentFact) bool { return c.layer == was.layer && c.directive == was.directive && c.result != nil }
+		equal := func(c contentFact) bool {
+			return c.layer == was.layer && c.directive == was.directive && c.result != nil
+		}
 		if was.differs() && !slices.ContainsFunc(content, equal) {
 			return false
 		}
