@@ -1,4 +1,4 @@
-.PHONY: build test race lint bench docs demo
+.PHONY: build test race lint bench docs demo builders
 
 build:
 	go build -trimpath -o bin/verify ./cmd/verify
@@ -25,3 +25,11 @@ bench:
 # Rewrites what is generated: docs/checks.md and the golden files.
 docs:
 	go test . ./internal/output -update
+
+# The builders that tests with VERIFY_REAL=1 start and Debian does not have.
+builders:
+	version=$$(go list -m -f '{{.Version}}' github.com/moby/buildkit) && \
+	go mod download github.com/moby/buildkit@$$version && \
+	out="$${XDG_CACHE_HOME:-$$HOME/.cache}/verify-builders/buildkit-$$version/" && mkdir -p "$$out" && \
+	cd "$$(go list -m -f '{{.Dir}}' github.com/moby/buildkit)" && \
+	CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags='-s -w' -o "$$out" ./cmd/buildkitd ./cmd/buildctl
