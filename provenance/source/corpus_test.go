@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/imageverify/verify/internal/corpus"
+	"github.com/imageverify/verify/internal/gitserver"
 )
 
 // mirror opens a repository of the corpus.
@@ -231,7 +232,7 @@ func TestChangesAreThoseOfGit(t *testing.T) {
 
 func gitChanges(t *testing.T, path, head string) map[string]bool {
 	t.Helper()
-	out := git(t, path, "log", "--first-parent", "-m", "--raw", "--no-renames", "--no-abbrev", "--root", "--format=%H %ct", head, "--", "library")
+	out := gitserver.Git(t, path, "log", "--first-parent", "-m", "--raw", "--no-renames", "--no-abbrev", "--root", "--format=%H %ct", head, "--", "library")
 	rows := map[string]bool{}
 	at := ""
 	for _, line := range strings.Split(out, "\n") {

@@ -5,68 +5,54 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/imageverify/verify/internal/gitserver"
 	"github.com/imageverify/verify/internal/network"
 )
 
 // server serves one repository as GitHub does: with filters and any commit that
 // is asked for by its id.
 type server struct {
-	*httptest.Server
-	work     string // a work tree with the repository
-	requests atomic.Int64
+	*gitserver.Server
+	repo *gitserver.Repository
+	seen []gitserver.Request
 }
 
+// newServer starts a server; with config, only those keys are true.
 func newServer(t *testing.T, config ...string) *server {
 	t.Helper()
-	work := t.TempDir()
-	git(t, work, "init", "-q", "-b", "main", ".")
-	if config == nil {
-		config = []string{"uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"}
+	s := &server{Server: gitserver.New(t)}
+	s.repo = s.Repository(t, "repo", "sha1")
+	if config != nil {
+		keys := map[string]string{}
+		for _, key := range config {
+			keys[key] = "true"
+		}
+		s.Configure(keys)
 	}
-	for _, key := range config {
-		git(t, work, "config", key, "true")
-	}
-	git(t, work, "config", "http.uploadpack", "true")
-	backend := filepath.Join(git(t, work, "--exec-path"), "git-http-backend")
-	s := &server{work: work}
-	handler := &cgi.Handler{Path: backend, Env: []string{
-		"GIT_PROJECT_ROOT=" + work, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
-	}, Stderr: io.Discard}
-	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.requests.Add(1)
-		handler.ServeHTTP(w, r)
-	}))
-	t.Cleanup(s.Close)
 	return s
 }
 
 // commit writes files, commits them and returns the commit's id.
-func (s *server) commit(t *testing.T, files map[string]string) string {
-	t.Helper()
-	for name, text := range files {
-		full := filepath.Join(s.work, name)
-		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	git(t, s.work, "add", "-A")
-	git(t, s.work, "commit", "-q", "--allow-empty", "-m", "x")
-	return git(t, s.work, "rev-parse", "HEAD")
-}
+func (s *server) commit(files map[string]string) string { return s.repo.Commit(files) }
 
-func (s *server) url() string { return s.URL + "/.git" }
+func (s *server) url() string { return s.repo.URL }
+
+// count returns how many requests were answered, sent how many bytes.
+func (s *server) count() int { return len(s.all()) }
+
+func (s *server) sent() int64 { return gitserver.Sent(s.all()) }
+
+func (s *server) all() []gitserver.Request {
+	s.seen = append(s.seen, s.Requests()...)
+	return s.seen
+}
 
 // opener opens repositories through the server's transport; cache keeps them.
 func (s *server) opener(t *testing.T, cache string, edit ...func(*Options)) *Opener {
@@ -108,9 +94,9 @@ func TestACommitIsFetchedWithTheFilesThatAreAskedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, config...)
-			s.commit(t, map[string]string{"old": "old"})
-			want := s.commit(t, sampleFiles)
-			s.commit(t, map[string]string{"newer": "newer"})
+			s.commit(map[string]string{"old": "old"})
+			want := s.commit(sampleFiles)
+			s.commit(map[string]string{"newer": "newer"})
 			checkFetched(t, s, want)
 		})
 	}
@@ -127,19 +113,19 @@ func checkFetched(t *testing.T, s *server, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := s.requests.Load()
+	before := s.count()
 	for _, name := range []string{"Dockerfile", "rootfs", "sub/file"} {
 		if got, err := tree.ReadFile(name); string(got) != sampleFiles["x86_64/"+name] || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	if n := s.requests.Load() - before; n != 0 {
+	if n := s.count() - before; n != 0 {
 		t.Errorf("%d requests to read files of the folder, want none: they come in one request", n)
 	}
 	if got, err := tree.Root().ReadFile("README"); string(got) != "read me" || err != nil {
 		t.Errorf("a file outside the folder: %q, %v", got, err)
 	}
-	if n := s.requests.Load(); n > 4 {
+	if n := s.count(); n > 4 {
 		t.Errorf("%d requests in all, want at most 4: references, trees, the folder's files, README", n)
 	}
 	if len(c.Parents) != 1 {
@@ -149,7 +135,7 @@ func checkFetched(t *testing.T, s *server, want string) {
 
 func TestFilesThatNobodyAskedForAreNotFetched(t *testing.T) {
 	s := newServer(t)
-	want := s.commit(t, sampleFiles)
+	want := s.commit(sampleFiles)
 	repo := s.open(t, s.opener(t, ""))
 	c, err := repo.Commit(t.Context(), want)
 	if err != nil {
@@ -165,7 +151,7 @@ func TestFilesThatNobodyAskedForAreNotFetched(t *testing.T) {
 
 func TestACommitThatTheServerDoesNotHaveIsAbsent(t *testing.T) {
 	s := newServer(t)
-	s.commit(t, sampleFiles)
+	s.commit(sampleFiles)
 	_, err := s.open(t, s.opener(t, "")).Commit(t.Context(), strings.Repeat("1", 40))
 	if !errors.Is(err, ErrObjectAbsent) || errors.Is(err, ErrUnreachable) {
 		t.Errorf("%v; want ErrObjectAbsent", err)
@@ -174,7 +160,7 @@ func TestACommitThatTheServerDoesNotHaveIsAbsent(t *testing.T) {
 
 func TestWhatWasFetchedIsReadOffline(t *testing.T) {
 	s := newServer(t)
-	want := s.commit(t, sampleFiles)
+	want := s.commit(sampleFiles)
 	cache := t.TempDir()
 	offline := func(o *Options) { o.Offline = true }
 	if _, err := s.open(t, s.opener(t, cache, offline)).Commit(t.Context(), want); !errors.Is(err, network.ErrOffline) || errors.Is(err, ErrUnreachable) {
@@ -187,7 +173,7 @@ func TestWhatWasFetchedIsReadOffline(t *testing.T) {
 	if _, err := c.FS(t.Context(), "x86_64"); err != nil {
 		t.Fatal(err)
 	}
-	n := s.requests.Load()
+	n := s.count()
 	c, err = s.open(t, s.opener(t, cache, offline)).Commit(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +188,7 @@ func TestWhatWasFetchedIsReadOffline(t *testing.T) {
 	if _, err := tree.Root().ReadFile("README"); !errors.Is(err, network.ErrOffline) {
 		t.Errorf("a file that was not fetched: %v; want ErrOffline", err)
 	}
-	if s.requests.Load() != n {
+	if s.count() != n {
 		t.Error("the server was asked")
 	}
 }
@@ -234,18 +220,24 @@ func TestServersThatAreNoneAreUnreachable(t *testing.T) {
 			http.Redirect(w, r, "http://"+r.Host+r.URL.String(), http.StatusFound)
 		},
 	} {
-		s := &server{Server: httptest.NewTLSServer(handler)}
-		_, err := s.open(t, s.opener(t, "")).Commit(t.Context(), strings.Repeat("1", 40))
+		s := httptest.NewTLSServer(handler)
+		o := NewOpener(Options{Transport: s.Client().Transport})
+		r, err := o.Open(t.Context(), s.URL+"/repo", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Commit(t.Context(), strings.Repeat("1", 40))
 		if !errors.Is(err, ErrUnreachable) {
 			t.Errorf("%s: %v; want ErrUnreachable", name, err)
 		}
 		s.Close()
+		o.Close()
 	}
 }
 
 func TestRepositoriesThatOnlyAnImageNamesAreNotFetched(t *testing.T) {
 	s := newServer(t)
-	want := s.commit(t, sampleFiles)
+	want := s.commit(sampleFiles)
 	if _, err := s.opener(t, "").Open(t.Context(), s.url(), false); !errors.Is(err, ErrNotFollowed) {
 		t.Errorf("%v; want ErrNotFollowed", err)
 	}
@@ -257,8 +249,8 @@ func TestRepositoriesThatOnlyAnImageNamesAreNotFetched(t *testing.T) {
 	if _, err := r.Commit(t.Context(), want); err != nil {
 		t.Error(err)
 	}
-	mirrored := s.opener(t, "", func(o *Options) { o.Mirrors = map[string]string{"https://example.org/x": s.work} })
-	if r, err = mirrored.Open(t.Context(), "https://example.org/x.git", false); err != nil || r.Location() != s.work {
+	mirrored := s.opener(t, "", func(o *Options) { o.Mirrors = map[string]string{"https://example.org/x": s.repo.Dir} })
+	if r, err = mirrored.Open(t.Context(), "https://example.org/x.git", false); err != nil || r.Location() != s.repo.Dir {
 		t.Errorf("a mirrored one: %v", err)
 	}
 	for _, scheme := range []string{"ssh://h/x", "file:///x", "git://example.org/x", "http://example.org/x"} {
@@ -270,13 +262,10 @@ func TestRepositoriesThatOnlyAnImageNamesAreNotFetched(t *testing.T) {
 
 func TestAForksCommitIsNotReachable(t *testing.T) {
 	s := newServer(t)
-	first := s.commit(t, sampleFiles)
-	second := s.commit(t, map[string]string{"x": "y"})
-	git(t, s.work, "checkout", "-q", "--detach", first)
-	fork := s.commit(t, map[string]string{"x": "evil"})
-	git(t, s.work, "update-ref", "refs/pull/1/head", fork)
-	git(t, s.work, "update-ref", "refs/remotes/fork/main", fork)
-	git(t, s.work, "checkout", "-q", "main")
+	first := s.commit(sampleFiles)
+	second := s.commit(map[string]string{"x": "y"})
+	fork := s.repo.Fork(first, map[string]string{"x": "evil"})
+	s.repo.Git("update-ref", "refs/remotes/fork/main", fork)
 	repo := s.open(t, s.opener(t, ""))
 	if _, err := repo.Commit(t.Context(), fork); err != nil {
 		t.Fatalf("the server gives the fork's commit: %v", err)
@@ -301,7 +290,7 @@ func TestALargeFetchIsGivenUp(t *testing.T) {
 
 func TestACloneFollowsItsBranchForwardOnly(t *testing.T) {
 	s := newServer(t)
-	first := s.commit(t, sampleFiles)
+	first := s.commit(sampleFiles)
 	cache := t.TempDir()
 	clone := func(fresh time.Duration, edit ...func(*Options)) (*Clone, error) {
 		return s.opener(t, cache, edit...).Clone(t.Context(), s.url(), fresh)
@@ -321,10 +310,10 @@ func TestACloneFollowsItsBranchForwardOnly(t *testing.T) {
 	}
 	c, err := clone(0)
 	check("first", c, err, first, nil)
-	second := s.commit(t, map[string]string{"x": "y"})
-	n := s.requests.Load()
+	second := s.commit(map[string]string{"x": "y"})
+	n := s.count()
 	c, err = clone(time.Hour)
-	if check("within an hour", c, err, first, nil); s.requests.Load() != n {
+	if check("within an hour", c, err, first, nil); s.count() != n {
 		t.Error("the server was asked again within the hour")
 	}
 	c, err = clone(0, offline)
@@ -338,15 +327,15 @@ func TestACloneFollowsItsBranchForwardOnly(t *testing.T) {
 	if head, err := r.Head(t.Context()); head != second || err != nil {
 		t.Errorf("the copy's HEAD: %s, %v; want %s", head, err, second)
 	}
-	git(t, s.work, "reset", "-q", "--hard", first)
-	s.commit(t, map[string]string{"x": "rewritten"})
+	s.repo.Git("reset", "-q", "--hard", first)
+	s.commit(map[string]string{"x": "rewritten"})
 	c, err = clone(0)
 	check("rewritten", c, err, second, ErrRewritten)
 }
 
 func TestTemporaryFoldersAreRemoved(t *testing.T) {
 	s := newServer(t)
-	want := s.commit(t, sampleFiles)
+	want := s.commit(sampleFiles)
 	o := s.opener(t, "")
 	repo := s.open(t, o)
 	if _, err := repo.Commit(t.Context(), want); err != nil {
