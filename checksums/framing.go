@@ -2,6 +2,7 @@ package checksums
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 )
 
@@ -33,10 +34,20 @@ func (f *framing) Read(p []byte) (int, error) {
 			return 0, f.err
 		}
 		f.pending = f.pending[:0]
-		if f.err = f.step(); f.err != nil {
+		if f.err = f.next(); f.err != nil {
 			f.pending = nil // the decoder must not see what was refused
 		}
 	}
+}
+
+// next takes a step. A cut is wrapped: zstd's decoder takes the bare error at
+// the start of a frame for the proper end of the stream.
+func (f *framing) next() error {
+	err := f.step()
+	if err == io.ErrUnexpectedEOF {
+		return fmt.Errorf("cut short: %w", err)
+	}
+	return err
 }
 
 // take reads n bytes of framing, to be passed on. The error is io.EOF only

@@ -2,6 +2,7 @@ package checksums
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -244,4 +245,33 @@ func TestNoCacheKeepsNothing(t *testing.T) {
 	if _, found := c.Lookup(l.Blob, l.BlobSize); found {
 		t.Error("found")
 	}
+}
+
+// The law: a record that parses has a known compression and a size, and written
+// back it parses to the same.
+func FuzzParseBlobRecord(f *testing.F) {
+	const hash = `"sha256:0123456789012345678901234567890123456789012345678901234567890123"`
+	f.Add([]byte(`{"diffID":` + hash + `,"unpacked":10240,"compression":"gzip","trailing":true}`))
+	f.Add([]byte(`{"diffID":` + hash + `,"unpacked":-1,"compression":"none","trailing":false}`))
+	f.Add([]byte(`{"diffID":"sha512:00","unpacked":1,"compression":"lzma"} {}`))
+	f.Add([]byte(`{"unpacked":1,"other":2}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rec, err := parseBlobRecord(data)
+		if err != nil {
+			if rec != (blobRecord{}) {
+				t.Fatalf("an error with %+v", rec)
+			}
+			return
+		}
+		if rec.Unpacked < 0 || rec.Compression == "" || len(rec.DiffID.Hex) != 64 {
+			t.Fatalf("%+v", rec)
+		}
+		written, err := json.Marshal(rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := parseBlobRecord(written); err != nil || again != rec {
+			t.Errorf("%s became %+v, %v", written, again, err)
+		}
+	})
 }

@@ -146,7 +146,26 @@ func FuzzDocument(f *testing.F) {
 		if file != nil && (len(file.History) > MaxHistory || len(file.RootFS.DiffIDs) > MaxLayers) {
 			t.Fatal("a config over the bounds was accepted")
 		}
+		if file != nil {
+			checkConfigAgain(t, file, desc)
+		}
 	})
+}
+
+// checkConfigAgain writes an accepted config and parses it again.
+func checkConfigAgain(t *testing.T, file *v1.ConfigFile, desc v1.Descriptor) {
+	t.Helper()
+	data, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parseConfig(data, desc, "here")
+	if err != nil {
+		t.Fatalf("written back it is refused: %v", err)
+	}
+	if second, err := json.Marshal(again); err != nil || string(second) != string(data) {
+		t.Fatalf("written back it reads\n%s, not\n%s (%v)", second, data, err)
+	}
 }
 
 func count(all ...bool) (n int) {
