@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -22,6 +23,7 @@ type Config struct {
 	Labels                       map[string]string
 	ExposedPorts, Volumes        map[string]struct{}
 	Healthcheck                  *v1.HealthConfig
+	StartInterval                time.Duration // of Healthcheck, which has no field for it
 	OnBuild                      []string
 	Shell                        []string
 

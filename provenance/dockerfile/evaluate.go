@@ -53,11 +53,22 @@ type Build struct {
 	// Holes are the names of what only the base knows, in order of first use:
 	// variables, expressions such as "X:-y", and WorkingDirHole.
 	Holes []string
-	// Config is what the directives alone make.
+	// Config is what the directives alone make, by BuildKit's rules.
 	Config Config
 	// File and Options are what Evaluate was given.
 	File    *File
 	Options Options
+
+	classic Config
+}
+
+// ConfigIn is what the directives alone make by a dialect's rules: the two
+// disagree on whether ARG or ENV wins.
+func (b *Build) ConfigIn(dialect string) Config {
+	if dialect == Classic {
+		return b.classic
+	}
+	return b.Config
 }
 
 // Evaluate evaluates the final or the target stage. Errors are of type *Error.
@@ -82,7 +93,7 @@ func (f *File) Evaluate(o Options) (*Build, error) {
 	for i := range build.Directives {
 		build.Directives[i].Forms = append(classic.Directives[i].Forms, build.Directives[i].Forms...)
 	}
-	build.Holes = union(build.Holes, classic.Holes)
+	build.Holes, build.classic = union(build.Holes, classic.Holes), classic.Config
 	return build, nil
 }
 

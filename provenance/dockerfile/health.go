@@ -23,6 +23,7 @@ func expandHealth(s *state, c instructions.Command) (*value, error) {
 	s.config.Healthcheck = &v1.HealthConfig{
 		Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries,
 	}
+	s.config.StartInterval = h.StartInterval
 	return v, nil
 }
 
