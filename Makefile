@@ -22,9 +22,9 @@ lint:
 bench:
 	go test -run '^$$' -bench . -benchtime 3x ./...
 
-# Rewrites what is generated: docs/checks.md and the golden files.
+# Rewrites what is generated: docs/checks.md, docs/schema and the golden files.
 docs:
-	go test . ./internal/output -update
+	go test . ./internal/output ./internal/schema -update
 
 # The builders that tests with VERIFY_REAL=1 start and Debian does not have.
 builders:

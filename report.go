@@ -13,22 +13,27 @@ const SchemaVersion = 1
 
 // Report is the result of one run over one or more references.
 type Report struct {
-	SchemaVersion int     `json:"schemaVersion"`
-	Program       Program `json:"verify"`
+	// SchemaVersion is the version of this form.
+	SchemaVersion int `json:"schemaVersion"`
+	// Program is what wrote the report.
+	Program Program `json:"verify"`
 	// Reference is the first reference as it was given; References lists all
 	// of them where there are several.
 	Reference  string   `json:"reference"`
 	References []string `json:"references,omitempty"`
-	Verdict    Verdict  `json:"verdict"`
+	// Verdict is the judgement over all images.
+	Verdict Verdict `json:"verdict"`
 	// Images are in index order, references in the order given.
 	Images []Image `json:"images"`
 	// Errors names the references that could not be opened, where others could.
-	Errors  []RunError `json:"errors,omitempty"`
-	Timings Timings    `json:"timings"`
+	Errors []RunError `json:"errors,omitempty"`
+	// Timings say how long the run took.
+	Timings Timings `json:"timings"`
 }
 
 // Program names the program that wrote the report.
 type Program struct {
+	// Version is the program's version.
 	Version string `json:"version"`
 }
 
@@ -67,9 +72,11 @@ type Image struct {
 	Platform *string `json:"platform"`
 	// Created is the time that the config claims; null where it claims none.
 	Created *time.Time `json:"created,omitempty"`
-	Verdict Verdict    `json:"verdict"`
+	// Verdict is the judgement over this image.
+	Verdict Verdict `json:"verdict"`
 	// Origin is null where no origin was found or claimed.
-	Origin   *Origin   `json:"origin"`
+	Origin *Origin `json:"origin"`
+	// Findings are in the order of docs/checks.md.
 	Findings []Finding `json:"findings"`
 }
 
@@ -80,8 +87,10 @@ type Origin struct {
 	// was handed in.
 	Repository *string `json:"repository"`
 	Commit     *string `json:"commit"`
-	Directory  string  `json:"directory"`
-	File       string  `json:"file"`
+	// Directory is the build context's path in the repository, File the build
+	// definition's path below it.
+	Directory string `json:"directory"`
+	File      string `json:"file"`
 	// Builder is "dockerfile" or "oci-import".
 	Builder string `json:"builder"`
 	// CommitTime is the commit's committer time, where the commit was read.
@@ -89,7 +98,8 @@ type Origin struct {
 	// Archives are the files that the Dockerfile unpacks, by path from the
 	// directory: the rootfs tarballs.
 	Archives []string `json:"archives,omitempty"`
-	Claims   []Claim  `json:"claims"`
+	// Claims are the statements of origin behind this one.
+	Claims []Claim `json:"claims"`
 }
 
 // Claim is somebody's statement of origin. It is never trusted because it
@@ -98,16 +108,19 @@ type Claim struct {
 	// Source is library, annotation, label, attestation or flag.
 	Source string `json:"source"`
 	// Kind is build (the build definition) or source (the program's source).
-	Kind       string     `json:"kind"`
-	Repository string     `json:"repository"`
-	Commit     string     `json:"commit,omitempty"`
-	Directory  string     `json:"directory,omitempty"`
-	File       string     `json:"file,omitempty"`
-	Evidence   []Evidence `json:"evidence"`
+	Kind string `json:"kind"`
+	// Repository, Commit, Directory and File are what the claim names.
+	Repository string `json:"repository"`
+	Commit     string `json:"commit,omitempty"`
+	Directory  string `json:"directory,omitempty"`
+	File       string `json:"file,omitempty"`
+	// Evidence is where the claim stands.
+	Evidence []Evidence `json:"evidence"`
 }
 
 // Finding is one check's result over one image.
 type Finding struct {
+	// Check is the check's id, Status its outcome.
 	Check  string `json:"check"`
 	Status Status `json:"status"`
 	// Reason is a stable code in kebab-case for every status but pass;
@@ -117,15 +130,17 @@ type Finding struct {
 	Summary string `json:"summary"`
 	// Required says that the verdict rests on this check; Accepted that the
 	// user accepts its reason.
-	Required bool       `json:"required"`
-	Accepted bool       `json:"accepted,omitempty"`
+	Required bool `json:"required"`
+	Accepted bool `json:"accepted,omitempty"`
+	// Evidence is what the finding rests on.
 	Evidence []Evidence `json:"evidence"`
-	Details  *Details   `json:"details,omitempty"`
+	// Details are facts that programs may want.
+	Details *Details `json:"details,omitempty"`
 }
 
 // Evidence is what a finding rests on, so that it can be repeated by hand.
 type Evidence struct {
-	// Kind is url, git, digest, key, file or line.
+	// Kind says what Value is: url, git, digest, key, file or line.
 	Kind  string `json:"kind"`
 	Value string `json:"value"`
 }
@@ -163,7 +178,8 @@ type Details struct {
 // Part is one part of a finding: a layer, an entry of history, a claim.
 type Part struct {
 	// Name says which part: "layer 1", "entry 3", "Dockerfile:2".
-	Name    string `json:"name"`
+	Name string `json:"name"`
+	// Status, Reason and Summary are as in a finding.
 	Status  Status `json:"status"`
 	Reason  string `json:"reason,omitempty"`
 	Summary string `json:"summary"`
@@ -172,6 +188,7 @@ type Part struct {
 // Coverage says how much of something is proved from source, comes from a
 // verified base image, or follows from nothing checked.
 type Coverage struct {
+	// Proved, Base and Unproved are the three amounts.
 	Proved   int64 `json:"proved"`
 	Base     int64 `json:"base"`
 	Unproved int64 `json:"unproved"`
@@ -182,6 +199,7 @@ func (c Coverage) Total() int64 { return c.Proved + c.Base + c.Unproved }
 
 // Attempt is one origin that was tried.
 type Attempt struct {
+	// Repository, Commit and Directory name the origin.
 	Repository string `json:"repository"`
 	Commit     string `json:"commit"`
 	Directory  string `json:"directory,omitempty"`
@@ -191,6 +209,8 @@ type Attempt struct {
 
 // Timings says how long a run took, in all and by stage.
 type Timings struct {
+	// Total is the whole run's time, Stages the time by stage; stages of
+	// several images add up.
 	Total  Duration            `json:"total"`
 	Stages map[string]Duration `json:"stages"`
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/imageverify/verify/internal/corpus"
+	"github.com/imageverify/verify/internal/schema"
 )
 
 func TestMain(m *testing.M) {
@@ -92,6 +93,20 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+	checkJSON(ts, args[1:])
+}
+
+// checkJSON holds whatever a run wrote as JSON to the published schema.
+func checkJSON(ts *testscript.TestScript, args []string) {
+	if out := ts.ReadFile("stdout"); asksForJSON(args) && out != "" {
+		ts.Check(schema.Validate([]byte(out)))
+	}
+	for _, arg := range args {
+		_, name, ok := strings.Cut(arg, "json=")
+		if _, err := os.Stat(ts.MkAbs(name)); ok && err == nil {
+			ts.Check(schema.Validate([]byte(ts.ReadFile(name))))
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func Real(t testing.TB) {
 // locate makes value absolute and checks that the folder there is a corpus.
 func locate(value string) (string, error) {
 	if !filepath.IsAbs(value) {
-		root, err := moduleRoot()
+		root, err := ModuleRoot()
 		if err != nil {
 			return "", err
 		}
@@ -70,9 +70,9 @@ func locate(value string) (string, error) {
 	return value, nil
 }
 
-// moduleRoot returns the nearest folder, from the working directory upwards,
+// ModuleRoot returns the nearest folder, from the working directory upwards,
 // that holds a go.mod.
-func moduleRoot() (string, error) {
+func ModuleRoot() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
 		return "", err

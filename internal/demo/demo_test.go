@@ -1,12 +1,15 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/imageverify/verify"
+	"github.com/imageverify/verify/internal/output"
+	"github.com/imageverify/verify/internal/schema"
 )
 
 func TestWrongSeesEveryMisjudgement(t *testing.T) {
@@ -42,6 +45,10 @@ func TestRunShowsEveryCaseAndPassesOnAnError(t *testing.T) {
 		seen = append(seen, r.Case.Reference)
 		if wrong := r.Wrong(); wrong != "" {
 			t.Error(wrong)
+		}
+		var b bytes.Buffer
+		if err := errors.Join(output.Write(&b, output.JSON, r.Report, output.Style{}), schema.Validate(b.Bytes())); err != nil {
+			t.Error(err)
 		}
 		return nil
 	})

@@ -184,12 +184,14 @@ func references() *verify.Report {
 // workflow command, and is not UTF-8.
 const nasty = "::error::x\n::set-output name=a::b\r##[command]rm \x1b[2J\x1b]0;t\a\u202eevil\u2066\u200b\ufeff\U000e0041\u2028::warning::\u00a0::x ::y ##vso[task]\x80\xff\u0085<b>&amp;|`*_ end"
 
-// hostile has the same nasty text in each string of the report.
+// hostile has the same nasty text in each string of the report but verdicts,
+// which are never foreign.
 func hostile() *verify.Report {
 	r := references()
 	r.Images[0].Findings = append(r.Images[0].Findings, failed().Images[0].Findings...)
 	fillStrings(reflect.ValueOf(r), nasty)
-	r.Images[0].Verdict, r.Images[1].Verdict = verify.Failed, verify.Incomplete
+	r.Verdict = verify.Failed
+	r.Images[0].Verdict, r.Images[1].Verdict, r.Images[2].Verdict = verify.Failed, verify.Incomplete, verify.Verified
 	return r
 }
 

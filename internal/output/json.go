@@ -11,10 +11,12 @@ import (
 	"github.com/imageverify/verify"
 )
 
-// errorDocument is what JSON output holds where there is no report.
-type errorDocument struct {
-	SchemaVersion int              `json:"schemaVersion"`
-	Error         *verify.RunError `json:"error"`
+// ErrorDocument is what JSON output holds where there is no report.
+type ErrorDocument struct {
+	// SchemaVersion is the version of this form.
+	SchemaVersion int `json:"schemaVersion"`
+	// Error says what kept the program from running.
+	Error verify.RunError `json:"error"`
 }
 
 // jsonDocument encodes v, indented by two spaces and ended by a newline.

@@ -57,7 +57,7 @@ func WriteError(w io.Writer, f Format, e *verify.RunError, s Style) error {
 	case Text:
 		return writeAll(w, textError(e, s))
 	case JSON:
-		data, err := jsonDocument(errorDocument{verify.SchemaVersion, e})
+		data, err := jsonDocument(ErrorDocument{verify.SchemaVersion, *e})
 		if err != nil {
 			return err
 		}

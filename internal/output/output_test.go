@@ -13,6 +13,7 @@ import (
 
 	"github.com/imageverify/verify"
 	"github.com/imageverify/verify/internal/output"
+	"github.com/imageverify/verify/internal/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -70,7 +71,11 @@ func TestTextIsAsInTheGoldenFiles(t *testing.T) {
 func TestJSONIsAsInTheGoldenFiles(t *testing.T) {
 	for _, f := range fixtures {
 		t.Run(f.name, func(t *testing.T) {
-			golden(t, f.name+".json", render(t, output.JSON, f.make(), output.Style{Width: 40, Color: true, Quiet: true}))
+			got := render(t, output.JSON, f.make(), output.Style{Width: 40, Color: true, Quiet: true})
+			if err := schema.Validate(got); err != nil {
+				t.Error(err)
+			}
+			golden(t, f.name+".json", got)
 		})
 	}
 }
@@ -85,6 +90,11 @@ func TestErrorsAreAsInTheGoldenFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkSafe(t, buf.Bytes())
+			if f == output.JSON {
+				if err := schema.Validate(buf.Bytes()); err != nil {
+					t.Error(err)
+				}
+			}
 			golden(t, name+"."+string(f), buf.Bytes())
 		}
 	}
