@@ -134,7 +134,7 @@ var checkTable = []check{
 		needs:    needConfig | needTrace,
 		required: never,
 		fails:    []string{"hash-differs", "object-mismatch"},
-		others:   slices.Concat([]string{"no-dockerfile", "files-elsewhere"}, unreadSource),
+		others:   slices.Concat([]string{"no-dockerfile", "files-elsewhere", "hash-unknown"}, unreadSource),
 		find:     findHistoryContent,
 	},
 	{

@@ -38,6 +38,10 @@ type ContentHash struct {
 // errElsewhere is for files that are not the context's.
 var errElsewhere = errors.New("the files come from another stage, a URL or the Dockerfile itself")
 
+// ErrHashUnknown is given for a content hash that buildah wrote: it is another
+// function of the files than Docker's.
+var ErrHashUnknown = errors.New("buildah's content hash is not one that can be computed here")
+
 // read opens the candidate's repository, reads its Dockerfile at the commit and
 // matches it to the image.
 func (a *Attempt) read(ctx context.Context, s Subject, from Sources) error {
@@ -132,6 +136,11 @@ func (a *Attempt) hashContents(ctx context.Context) error {
 			continue
 		}
 		h.Sources = d.Copy.Sources
+		if a.Alignment.Dialect == dockerfile.Buildah {
+			h.Err = ErrHashUnknown
+			a.Contents = append(a.Contents, h)
+			continue
+		}
 		variant, ok, err := buildhash.Match(ctx, a.Context, h.Sources, h.Want)
 		h.Equal, h.Variant, h.Err = ok, variant.Name, err
 		a.Contents = append(a.Contents, h)

@@ -12,6 +12,7 @@ type copied struct {
 	paths  []string // sources as written, expanded, here-documents left out
 	inline []string // names of the here-documents, in order
 	dest   string   // as written, expanded
+	raw    string   // dest, not expanded
 }
 
 func expandAdd(s *state, c instructions.Command) (*value, error) {
@@ -38,7 +39,7 @@ func expandCopy(s *state, c instructions.Command) (*value, error) {
 }
 
 func (s *state) expandCopied(in instructions.SourcesAndDest, chown, chmod string) (*copied, error) {
-	out := &copied{}
+	out := &copied{raw: in.DestPath}
 	for _, source := range in.SourcePaths {
 		p, err := s.expand(source)
 		if err != nil {

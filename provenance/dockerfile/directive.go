@@ -24,6 +24,9 @@ type Directive struct {
 	User string
 	// Layer says whether the directive leaves a layer.
 	Layer LayerRule
+	// Trigger says that it is an ONBUILD of the base, run in this build; Line
+	// is then the line of the FROM.
+	Trigger bool
 }
 
 // LayerRule says whether a directive leaves a layer.

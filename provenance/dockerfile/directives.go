@@ -21,6 +21,10 @@ type value struct {
 	health health
 	copy   *copied
 	inline bool // RUN has a here-document, which the classic builder cannot read
+
+	original string   // the whole instruction as written, continuation lines joined
+	docs     []string // RUN: the here-documents' contents
+	mounts   int      // RUN: how many mounts it has
 }
 
 type pair struct {
@@ -42,27 +46,29 @@ type instruction struct {
 	expand func(*state, instructions.Command) (*value, error)
 	// classic and buildkit give the texts; nil: the dialect leaves no entry.
 	classic, buildkit func(*state, *value) []string
+	// buildah gives the texts; nil: the instruction as it is written.
+	buildah func(*state, *value) []string
 }
 
 // table has a row for each instruction that may follow a FROM.
 var table = map[string]instruction{
-	"ADD":         {OwnLayer, expandAdd, content("ADD"), copyTexts("ADD")},
-	"ARG":         {NoLayer, expandArg, metadata(argText), argTexts},
-	"CMD":         {NoLayer, expandCmd, metadata(quoted("CMD"), listed("CMD")), plain(quoted("CMD"))},
-	"COPY":        {OwnLayer, expandCopy, content("COPY"), copyTexts("COPY")},
-	"ENTRYPOINT":  {NoLayer, expandEntrypoint, metadata(quoted("ENTRYPOINT"), pointer("ENTRYPOINT"), listed("ENTRYPOINT")), plain(quoted("ENTRYPOINT"))},
-	"ENV":         {NoLayer, expandEnv, metadata(pairsText("ENV"), oldPair("ENV")), plain(pairsText("ENV"))},
-	"EXPOSE":      {NoLayer, expandExpose, metadata(wordsText("EXPOSE"), portsText, portsMap), plain(portsList, portsMap)},
-	"HEALTHCHECK": {NoLayer, expandHealth, metadata(healthQuoted, healthShort, healthLong), plain(healthFields, healthQuoted, healthLong)},
-	"LABEL":       {NoLayer, expandLabel, metadata(pairsText("LABEL")), plain(pairsText("LABEL"))},
-	"MAINTAINER":  {NoLayer, expandMaintainer, metadata(single("MAINTAINER")), plain(single("MAINTAINER"))},
-	"ONBUILD":     {NoLayer, expandOnbuild, metadata(single("ONBUILD")), nil},
-	"RUN":         {MaybeLayer, expandRun, runText, runTexts},
-	"SHELL":       {NoLayer, expandShell, metadata(listed("SHELL")), plain(listed("SHELL"))},
-	"STOPSIGNAL":  {NoLayer, expandStopSignal, metadata(single("STOPSIGNAL"), bracketed("STOPSIGNAL")), plain(single("STOPSIGNAL"))},
-	"USER":        {NoLayer, expandUser, metadata(single("USER"), bracketed("USER")), plain(single("USER"))},
-	"VOLUME":      {NoLayer, expandVolume, metadata(listed("VOLUME")), plain(listed("VOLUME"))},
-	"WORKDIR":     {MaybeLayer, expandWorkdir, near(single("WORKDIR")), plain(single("WORKDIR"))},
+	"ADD":         {OwnLayer, expandAdd, content("ADD"), copyTexts("ADD"), buildahCopy("ADD")},
+	"ARG":         {NoLayer, expandArg, metadata(argText), argTexts, buildahArg},
+	"CMD":         {NoLayer, expandCmd, metadata(quoted("CMD"), listed("CMD")), plain(quoted("CMD")), nil},
+	"COPY":        {OwnLayer, expandCopy, content("COPY"), copyTexts("COPY"), buildahCopy("COPY")},
+	"ENTRYPOINT":  {NoLayer, expandEntrypoint, metadata(quoted("ENTRYPOINT"), pointer("ENTRYPOINT"), listed("ENTRYPOINT")), plain(quoted("ENTRYPOINT")), nil},
+	"ENV":         {NoLayer, expandEnv, metadata(pairsText("ENV"), oldPair("ENV")), plain(pairsText("ENV")), nil},
+	"EXPOSE":      {NoLayer, expandExpose, metadata(wordsText("EXPOSE"), portsText, portsMap), plain(portsList, portsMap), nil},
+	"HEALTHCHECK": {NoLayer, expandHealth, metadata(healthQuoted, healthShort, healthLong), plain(healthFields, healthQuoted, healthLong), nil},
+	"LABEL":       {NoLayer, expandLabel, metadata(pairsText("LABEL")), plain(pairsText("LABEL")), nil},
+	"MAINTAINER":  {NoLayer, expandMaintainer, metadata(single("MAINTAINER")), plain(single("MAINTAINER")), nil},
+	"ONBUILD":     {NoLayer, expandOnbuild, metadata(single("ONBUILD")), nil, nil},
+	"RUN":         {MaybeLayer, expandRun, runText, runTexts, buildahRun},
+	"SHELL":       {NoLayer, expandShell, metadata(listed("SHELL")), plain(listed("SHELL")), nil},
+	"STOPSIGNAL":  {NoLayer, expandStopSignal, metadata(single("STOPSIGNAL"), bracketed("STOPSIGNAL")), plain(single("STOPSIGNAL")), nil},
+	"USER":        {NoLayer, expandUser, metadata(single("USER"), bracketed("USER")), plain(single("USER")), nil},
+	"VOLUME":      {NoLayer, expandVolume, metadata(listed("VOLUME")), plain(listed("VOLUME")), nil},
+	"WORKDIR":     {MaybeLayer, expandWorkdir, near(single("WORKDIR")), plain(single("WORKDIR")), nil},
 }
 
 // directive evaluates one command and moves the state past it.
@@ -83,6 +89,7 @@ func (s *state) directive(c instructions.Command) (Directive, error) {
 	if err != nil {
 		return Directive{}, err
 	}
+	v.original = d.Original
 	if v.copy != nil {
 		d.Copy = &v.copy.Copy
 	}
@@ -96,8 +103,13 @@ func (s *state) directive(c instructions.Command) (Directive, error) {
 // forms writes the directive's texts in the state's dialect.
 func (s *state) forms(row instruction, v *value) ([]Form, error) {
 	write := row.classic
-	if s.dialect == BuildKit {
+	switch s.dialect {
+	case BuildKit:
 		write = row.buildkit
+	case Buildah:
+		if write = row.buildah; write == nil {
+			write = buildahText
+		}
 	}
 	if write == nil {
 		return []Form{{Dialect: s.dialect, NoEntry: true}}, nil
@@ -222,8 +234,12 @@ func (s *state) commandLine(c instructions.ShellDependantCmdLine) []string {
 }
 
 func expandRun(s *state, c instructions.Command) (*value, error) {
-	line := c.(*instructions.RunCommand).ShellDependantCmdLine
-	v := &value{inline: len(line.Files) > 0}
+	run := c.(*instructions.RunCommand)
+	line := run.ShellDependantCmdLine
+	v := &value{inline: len(line.Files) > 0, mounts: len(instructions.GetMounts(run))}
+	for _, f := range line.Files {
+		v.docs = append(v.docs, f.Data)
+	}
 	if v.inline {
 		line.CmdLine = heredocCommand(line)
 	}

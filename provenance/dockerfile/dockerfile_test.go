@@ -227,8 +227,11 @@ RUN x
 FROM busybox
 `
 	b := evaluate(t, text, Options{Target: "SECOND", BuildArgs: map[string]string{"IMAGE": "ubuntu"}})
-	if b.Base != "ubuntu:9" || len(b.Directives) != 4 || b.Inherited != 3 || b.Directives[3].Line != 7 {
+	if b.Base != "ubuntu:9" || len(b.Directives) != 5 || b.Inherited != 3 || b.Directives[4].Line != 7 {
 		t.Errorf("base %q, %d directives, %d inherited", b.Base, len(b.Directives), b.Inherited)
+	}
+	if d := b.Directives[3]; !d.Trigger || d.Line != 6 || d.Original != "RUN y" || b.Directives[4].Trigger {
+		t.Errorf("the trigger is %+v", d)
 	}
 	// BuildKit's arguments reach the next stage, the classic builder's do not.
 	if c, k := texts(b, Classic)[0], texts(b, BuildKit)[0]; c != "/bin/sh -c x" || k != "RUN |1 V=1 /bin/sh -c x # buildkit" {

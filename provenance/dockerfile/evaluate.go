@@ -38,6 +38,8 @@ type Options struct {
 	BaseWorkingDir, BaseUser string
 	// BaseShell is the SHELL of the base; nil is the default.
 	BaseShell []string
+	// BaseOnBuild are the base's ONBUILD triggers, which run first.
+	BaseOnBuild []string
 }
 
 // Build is an evaluated Dockerfile.
@@ -50,6 +52,9 @@ type Build struct {
 	Directives []Directive
 	// Inherited is how many of Directives come from such other stages.
 	Inherited int
+	// StageEnds are the indices of the last directive of each of those stages
+	// that has any, the target's excepted.
+	StageEnds []int
 	// Holes are the names of what only the base knows, in order of first use:
 	// variables, expressions such as "X:-y", and WorkingDirHole.
 	Holes []string
@@ -90,10 +95,15 @@ func (f *File) Evaluate(o Options) (*Build, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range build.Directives {
-		build.Directives[i].Forms = append(classic.Directives[i].Forms, build.Directives[i].Forms...)
+	buildah, err := f.walk(Buildah, target, o)
+	if err != nil {
+		return nil, err
 	}
-	build.Holes, build.classic = union(build.Holes, classic.Holes), classic.Config
+	for i := range build.Directives {
+		d := &build.Directives[i]
+		d.Forms = slices.Concat(classic.Directives[i].Forms, d.Forms, buildah.Directives[i].Forms)
+	}
+	build.Holes, build.classic = union(union(build.Holes, classic.Holes), buildah.Holes), classic.Config
 	return build, nil
 }
 
@@ -106,7 +116,7 @@ func checkValues(o Options) error {
 			}
 		}
 	}
-	given := o.OS + o.Architecture + o.Variant + o.BaseWorkingDir + o.BaseUser + strings.Join(o.BaseShell, "")
+	given := o.OS + o.Architecture + o.Variant + o.BaseWorkingDir + o.BaseUser + strings.Join(slices.Concat(o.BaseShell, o.BaseOnBuild), "")
 	if strings.Contains(given, mark) {
 		return &Error{Err: errors.New("an option holds a NUL byte")}
 	}
@@ -138,12 +148,23 @@ func (f *File) walk(dialect string, target int, o Options) (*Build, error) {
 	}
 	s.start(base)
 	b := &Build{Base: base, File: f, Options: o}
+	triggers := o.BaseOnBuild
+	if base == Scratch {
+		triggers = nil
+	}
 	for _, i := range chain {
+		if n := len(b.Directives); n > b.Inherited {
+			b.StageEnds = append(b.StageEnds, n-1)
+		}
 		b.Inherited = len(b.Directives)
 		s.enterStage()
+		if b.Directives, err = s.triggers(b.Directives, f.Stages[i], triggers); err != nil {
+			return nil, err
+		}
 		if b.Directives, err = s.stage(b.Directives, f.Stages[i]); err != nil {
 			return nil, err
 		}
+		triggers = s.config.OnBuild
 	}
 	b.Holes, b.Config = s.holes.names, s.config
 	return b, nil

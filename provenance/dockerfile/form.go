@@ -6,18 +6,20 @@ import (
 )
 
 // The dialects: the texts a builder writes into history are those of the
-// classic Docker builder or those of BuildKit, never both in one build.
+// classic Docker builder, of BuildKit, or of buildah (and podman), never of two
+// in one build.
 const (
 	Classic  = "classic"
 	BuildKit = "buildkit"
+	Buildah  = "buildah"
 )
 
 // Dialects lists every dialect, in the order of their history.
-func Dialects() []string { return []string{Classic, BuildKit} }
+func Dialects() []string { return []string{Classic, BuildKit, Buildah} }
 
 // Form is one text that a directive may leave in history.
 type Form struct {
-	// Dialect is the builder that writes it: "classic" or "buildkit".
+	// Dialect is the builder that writes it: one of Dialects.
 	Dialect string
 	// Text is created_by, with Hash where the builder writes a content hash
 	// and Hole(name) where a value is not known.
@@ -29,6 +31,10 @@ type Form struct {
 // Hash stands in a Form's Text for the content hash ("file:…", "dir:…",
 // "multi:…") that the classic builder writes.
 const Hash = "\x00HASH\x00"
+
+// MountDigest stands in a Form's Text for the digest of what a RUN mounts from
+// its context, which buildah writes behind the command.
+const MountDigest = "\x00DIGEST\x00"
 
 // WorkingDirHole is the hole that stands for the base image's working
 // directory. It is no variable's name.
@@ -42,10 +48,12 @@ func Hole(name string) string {
 
 const mark = "\x00"
 
-// Part is a piece of a Form's Text: literal text, the content hash, or a hole.
+// Part is a piece of a Form's Text: literal text, the content hash, a digest,
+// or a hole.
 type Part struct {
 	Literal string
 	Hash    bool
+	Digest  bool   // of a mount, see MountDigest
 	Hole    string // the hole's name; "" for the others
 }
 
@@ -66,7 +74,7 @@ func Parts(text string) []Part {
 			}
 			parts = append(parts, Part{Hole: name})
 		case i%2 == 1:
-			parts = append(parts, Part{Hash: true})
+			parts = append(parts, Part{Hash: piece != "DIGEST", Digest: piece == "DIGEST"})
 		}
 	}
 	return parts
@@ -85,6 +93,8 @@ func Readable(text string) string {
 		switch {
 		case p.Hash:
 			b.WriteString("file:…")
+		case p.Digest:
+			b.WriteString("sha256:…")
 		case p.Hole == WorkingDirHole:
 			b.WriteString("…")
 		case p.Hole != "":

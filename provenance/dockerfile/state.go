@@ -96,7 +96,7 @@ func (s *state) note(value string) { s.longest = max(s.longest, len(value)) }
 func (s *state) enterStage() {
 	s.config.cmdHere = false
 	s.config.OnBuild = nil
-	if s.dialect == Classic {
+	if s.dialect != BuildKit {
 		s.args, s.value = nil, map[string]*string{}
 	}
 }

@@ -22,8 +22,11 @@ type Alignment struct {
 	// and there are no Problems.
 	Matched bool
 	// Dialect is the builder in whose forms the history is read, one for the
-	// whole image: "classic" or "buildkit".
+	// whole image: one of dockerfile.Dialects.
 	Dialect string
+	// Combined says that the build's directives share one layer, which stands
+	// at the last of each stage: buildah's --layers=false and --squash.
+	Combined bool
 	// BaseEntries is how many entries lie below the first directive's: those
 	// of the base image.
 	BaseEntries int

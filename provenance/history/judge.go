@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/imageverify/verify/provenance/dockerfile"
 )
@@ -77,6 +78,7 @@ func (a *Alignment) layers(entries []entry, have int) {
 // judgeRows lists what the rows say against the match.
 func (a *Alignment) judgeRows(t *table) {
 	paired := 0
+	a.Combined = a.isCombined(t)
 	for _, r := range a.Rows {
 		p := Problem{Directive: r.Directive, Entry: r.Entry, Want: r.Want, Got: r.Got}
 		if r.Directive >= 0 {
@@ -106,15 +108,55 @@ func (a *Alignment) judgeRows(t *table) {
 // judgeMatched looks at what an entry says beside its text.
 func (a *Alignment) judgeMatched(t *table, r Row, p Problem) {
 	e, d := &t.entries[r.Entry], &t.directives[r.Directive]
-	if d.Layer == dockerfile.NoLayer && !e.empty || d.Layer == dockerfile.OwnLayer && e.empty {
+	wrong := d.Layer == dockerfile.NoLayer && !e.empty || d.Layer == dockerfile.OwnLayer && e.empty
+	if a.Combined {
+		wrong = !e.empty != a.endsStage(r.Directive)
+	}
+	if wrong {
 		p.Code, p.Want, p.Got = EmptyLayer, layerWord(!e.empty), layerWord(e.empty)
 		a.Problems = append(a.Problems, p)
 	}
-	classic, signed := a.Dialect == dockerfile.Classic, e.comment == BuildKitComment
-	if classic && signed || !classic && !signed && e.comment != "" {
+	if !commentFits(a.Dialect, e.comment) {
 		p.Code, p.Want, p.Got = CommentDiffers, commentOf(a.Dialect), e.comment
 		a.Problems = append(a.Problems, p)
 	}
+}
+
+// commentFits reports whether a builder writes that comment. The classic
+// builder's can be set when an image is committed; buildah names what the
+// image is FROM.
+func commentFits(dialect, comment string) bool {
+	switch dialect {
+	case dockerfile.BuildKit:
+		return comment == "" || comment == BuildKitComment
+	case dockerfile.Buildah:
+		return comment == "" || strings.HasPrefix(comment, "FROM ")
+	}
+	return comment != BuildKitComment
+}
+
+// isCombined reports whether the entries are those of a buildah that made one
+// layer of a whole stage: metadata at a stage's end has one.
+func (a *Alignment) isCombined(t *table) bool {
+	if a.Dialect != dockerfile.Buildah {
+		return false
+	}
+	layers, without := 0, 0
+	for _, r := range a.Rows {
+		switch {
+		case r.Entry < 0 || r.Directive < 0:
+		case !t.entries[r.Entry].empty:
+			layers++
+		case t.directives[r.Directive].Layer == dockerfile.OwnLayer || t.directives[r.Directive].Name == "RUN":
+			without++
+		}
+	}
+	return without > 0 && layers > 0
+}
+
+// endsStage reports whether a directive is the last of its stage.
+func (a *Alignment) endsStage(directive int) bool {
+	return directive == len(a.Build.Directives)-1 || slices.Contains(a.Build.StageEnds, directive)
 }
 
 func layerWord(empty bool) string {
@@ -125,8 +167,11 @@ func layerWord(empty bool) string {
 }
 
 func commentOf(dialect string) string {
-	if dialect == dockerfile.BuildKit {
+	switch dialect {
+	case dockerfile.BuildKit:
 		return BuildKitComment
+	case dockerfile.Buildah:
+		return "none, or FROM and a name"
 	}
 	return "no comment of BuildKit's"
 }

@@ -28,7 +28,7 @@ func newPattern(f dockerfile.Form) pattern {
 	p.spaced = spacedParts(p.parts)
 	seen := map[string]bool{}
 	for _, part := range p.parts {
-		p.fixed = p.fixed && !part.Hash && part.Hole == ""
+		p.fixed = p.fixed && !part.Hash && !part.Digest && part.Hole == ""
 		if part.Hole != "" && !seen[part.Hole] {
 			seen[part.Hole] = true
 			p.holes = append(p.holes, part.Hole)
@@ -47,7 +47,7 @@ func spacedParts(parts []dockerfile.Part) []dockerfile.Part {
 		if i == len(parts)-1 {
 			p.Literal = strings.TrimRight(p.Literal, " ")
 		}
-		if p.Literal != "" || p.Hash || p.Hole != "" {
+		if p.Literal != "" || p.Hash || p.Digest || p.Hole != "" {
 			out = append(out, p)
 		}
 	}
@@ -125,6 +125,9 @@ func (s *searcher) from(k, pos int) bool {
 		}
 		s.found.hash = s.text[pos : pos+n]
 		return true
+	case part.Digest:
+		n := digestLength(s.text[pos:])
+		return n > 0 && s.from(k+1, pos+n)
 	case part.Hole == "":
 		return strings.HasPrefix(s.text[pos:], part.Literal) && s.from(k+1, pos+len(part.Literal))
 	}
@@ -173,13 +176,33 @@ func (s *searcher) value(hole string) (string, bool) {
 // hashLength is the length of the content hash at the text's head, 0 for none.
 func hashLength(text string) int {
 	kind, rest, ok := strings.Cut(text, ":")
-	if !ok || kind != "file" && kind != "dir" && kind != "multi" || len(rest) < 64 {
+	if !ok || kind != "file" && kind != "dir" && kind != "multi" || !beginsHex(rest) {
 		return 0
 	}
-	for _, c := range []byte(rest[:64]) {
+	return len(kind) + 1 + hexLength
+}
+
+// digestLength is the length of the sha256 digest at the text's head, 0 for
+// none.
+func digestLength(text string) int {
+	const kind = "sha256:"
+	if rest, ok := strings.CutPrefix(text, kind); !ok || !beginsHex(rest) {
+		return 0
+	}
+	return len(kind) + hexLength
+}
+
+// hexLength is how many digits a hash has.
+const hexLength = 64
+
+func beginsHex(text string) bool {
+	if len(text) < hexLength {
+		return false
+	}
+	for _, c := range []byte(text[:hexLength]) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return 0
+			return false
 		}
 	}
-	return len(kind) + 1 + 64
+	return true
 }
