@@ -38,6 +38,8 @@ type Options struct {
 	// AllowHosts may have addresses that are not public: loopback, private or
 	// link-local. Each is a host, or HOST:PORT.
 	AllowHosts []string
+	// FollowClaims allows to fetch repositories that only an image names.
+	FollowClaims bool
 	// Keychain gives credentials for registries; nil is anonymous.
 	Keychain authn.Keychain
 

@@ -138,6 +138,7 @@ var errorReasons = []errorReason{
 	{sentinel(sums.ErrUnsupported), "signature-unsupported"},
 	{sentinel(source.ErrObjectAbsent), "source-absent"},
 	{sentinel(source.ErrNotRepository), "source-absent"},
+	{sentinel(source.ErrNoRepository), "source-absent"},
 	{sentinel(source.ErrNotFollowed), "not-followed"},
 	{sentinel(source.ErrUnreachable), "no-network"},
 	{sentinel(provenance.ErrNameUnknown), "name-unknown"},

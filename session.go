@@ -71,7 +71,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	folder := func(kind, key string) (string, func() error, error) { return s.cache.FolderContext(ctx, kind, key) }
 	s.opener = source.NewOpener(source.Options{
 		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: folder,
-		Progress: s.gitProgress, Log: o.Log,
+		FollowClaims: o.FollowClaims, Progress: s.gitProgress, Log: o.Log,
 	})
 	s.library = s.libraryOnce(ctx)
 	var err error

@@ -80,6 +80,7 @@ func explains(content, first []contentFact) bool {
 func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Attempt) []contentFact {
 	var out []contentFact
 	based := false
+	absent := a.FetchFiles()
 	for _, row := range a.Alignment.Rows {
 		c := contentFact{layer: row.Layer, directive: row.Directive}
 		switch {
@@ -95,7 +96,9 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 				continue
 			}
 			c.line, c.what = d.Line, d.Name
-			s.compareLayer(ctx, f, a, d, &c)
+			if c.err = absent; absent == nil || d.Copy == nil {
+				s.compareLayer(ctx, f, a, d, &c)
+			}
 		}
 		out = append(out, c)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -119,11 +120,31 @@ func (a *Attempt) match(ctx context.Context, s Subject) error {
 	}
 	a.Alignment = history.Match(s.History, s.Layers, a.Build)
 	a.Build = a.Alignment.Build
+	if !a.Alignment.Matched {
+		return nil // its files are not needed unless it is judged for want of a better one
+	}
 	return a.hashContents(ctx)
 }
 
-// hashContents recomputes the content hashes that matched entries hold.
+// FetchFiles gets the files that the directives copy out of the context, before
+// they are read one by one, where they are in a remote repository.
+func (a *Attempt) FetchFiles() error {
+	names := []string{".dockerignore"}
+	for _, d := range a.Build.Directives {
+		if d.Copy != nil && d.Copy.From == "" {
+			names = append(names, d.Copy.Sources...)
+		}
+	}
+	return a.Context.Fetch(names...)
+}
+
+// hashContents recomputes the content hashes that matched entries hold. The
+// error is the context's; what could not be read stands with its hash.
 func (a *Attempt) hashContents(ctx context.Context) error {
+	var absent error
+	if slices.ContainsFunc(a.Alignment.Rows, func(r history.Row) bool { return r.Hash != "" && r.Directive >= 0 }) {
+		absent = a.FetchFiles()
+	}
 	for i, row := range a.Alignment.Rows {
 		if row.Hash == "" || row.Directive < 0 {
 			continue
@@ -135,14 +156,15 @@ func (a *Attempt) hashContents(ctx context.Context) error {
 			a.Contents = append(a.Contents, h)
 			continue
 		}
-		h.Sources = d.Copy.Sources
-		if a.Alignment.Dialect == dockerfile.Buildah {
+		h.Sources, h.Err = d.Copy.Sources, absent
+		switch {
+		case a.Alignment.Dialect == dockerfile.Buildah:
 			h.Err = ErrHashUnknown
-			a.Contents = append(a.Contents, h)
-			continue
+		case absent == nil:
+			var variant buildhash.Variant
+			variant, h.Equal, h.Err = buildhash.Match(ctx, a.Context, h.Sources, h.Want)
+			h.Variant = variant.Name
 		}
-		variant, ok, err := buildhash.Match(ctx, a.Context, h.Sources, h.Want)
-		h.Equal, h.Variant, h.Err = ok, variant.Name, err
 		a.Contents = append(a.Contents, h)
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -145,6 +145,11 @@ func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
 		return nil, err
 	}
 	t.settle()
+	if j := t.Judged; j != nil && j.Alignment != nil && !j.Alignment.Matched {
+		if err := j.hashContents(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return t, nil
 }
 
@@ -225,7 +230,7 @@ func (t *Trace) advance(ctx context.Context) (*Attempt, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if errors.Is(a.Err, source.ErrUnreachable) || errors.Is(a.Err, source.ErrNotFollowed) {
+		if errors.Is(a.Err, source.ErrUnreachable) || errors.Is(a.Err, source.ErrNoRepository) || errors.Is(a.Err, source.ErrNotFollowed) {
 			if t.silent == nil {
 				t.silent = map[string]error{}
 			}

@@ -25,6 +25,9 @@ func (s *Server) Repository(t testing.TB, name, format string) *Repository {
 	return &Repository{Dir: dir, URL: s.URL + "/" + name + "/.git", t: t}
 }
 
+// At is a repository with a work tree that is already there.
+func At(t testing.TB, dir string) *Repository { return &Repository{Dir: dir, t: t} }
+
 // Mirror serves a repository of this machine as it is at URL/NAME.
 func (s *Server) Mirror(t testing.TB, name, path string) (url string) {
 	t.Helper()
@@ -60,10 +63,11 @@ func (r *Repository) Commit(files map[string]string) string {
 // are on the big hosts, and returns its id.
 func (r *Repository) Fork(from string, files map[string]string) string {
 	r.t.Helper()
-	r.Git("checkout", "-q", "--detach", from)
+	branch := r.Git("symbolic-ref", "--short", "HEAD")
+	r.Git("checkout", "-q", "-f", "--detach", from)
 	id := r.Commit(files)
 	r.Git("update-ref", "refs/pull/1/head", id)
-	r.Git("checkout", "-q", "-f", "main")
+	r.Git("checkout", "-q", "-f", branch)
 	return id
 }
 

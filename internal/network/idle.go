@@ -85,6 +85,14 @@ func (w *watch) explain(ctx context.Context, err error) error {
 	return plainer(err)
 }
 
+// over reports whether the time was up: an end that comes after it is that of a
+// connection that was let go, not of the answer.
+func (w *watch) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fired
+}
+
 // watched sends req through rt and ends it, the reading of the body included,
 // when nothing comes for the time of idle.
 func watched(rt http.RoundTripper, req *http.Request, idle time.Duration) (*http.Response, error) {
@@ -147,7 +155,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.watch.begin()
 	n, err := b.body.Read(p)
 	b.watch.end()
-	if err == nil || err == io.EOF {
+	if err == nil || err == io.EOF && !b.watch.over() {
 		return n, err
 	}
 	return n, b.watch.explain(b.caller, err)

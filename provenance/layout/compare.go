@@ -26,6 +26,7 @@ func Compare(ctx context.Context, root *source.Tree, directory, file string, s S
 		file = "index.json"
 	}
 	c := &comparison{ctx: ctx, root: root, directory: directory, subject: s, result: &Result{}}
+	c.fetch(m, path.Join(directory, markerFile), path.Join(directory, file), c.place(v1.Descriptor{Digest: s.Digest}))
 	c.marker()
 	entry, ok := c.index(file)
 	switch {
@@ -63,10 +64,24 @@ type comparison struct {
 
 func (c *comparison) add(p Part) { c.result.Parts = append(c.result.Parts, p) }
 
+// markerFile makes a folder a layout.
+const markerFile = "oci-layout"
+
+// fetch gets files, and the blobs of a manifest, before they are read one by
+// one. What cannot be had is missed when it is read.
+func (c *comparison) fetch(m *manifest, names ...string) {
+	if m != nil {
+		for _, d := range append([]v1.Descriptor{*m.Config}, m.layers()...) {
+			names = append(names, c.place(d))
+		}
+	}
+	_ = c.root.Fetch(names...)
+}
+
 // marker looks for the file that makes a folder a layout.
 func (c *comparison) marker() {
 	p := Part{What: PartLayout}
-	raw, err := c.read(&p, path.Join(c.directory, "oci-layout"))
+	raw, err := c.read(&p, path.Join(c.directory, markerFile))
 	if err == nil {
 		err = parseMarker(raw)
 	}
@@ -76,6 +91,7 @@ func (c *comparison) marker() {
 
 // content compares the config and the layers that the manifest names.
 func (c *comparison) content(m *manifest) {
+	c.fetch(m)
 	c.add(c.blob(PartConfig, *m.Config, nil))
 	for i, layer := range m.layers() {
 		var diffID *v1.Hash

@@ -19,6 +19,23 @@ func (i fileInfo) ModTime() time.Time { return time.Time{} }
 func (i fileInfo) IsDir() bool        { return i.fileMode().IsDir() }
 func (i fileInfo) Sys() any           { return nil }
 
+// remoteInfo describes a file that may not have been fetched.
+type remoteInfo struct {
+	fileInfo
+	tree *Tree
+}
+
+// Size fetches the file if it is not here; it is 0 where that fails, as opening
+// the file then does too.
+func (i remoteInfo) Size() int64 {
+	o, err := i.tree.repo.open(i.tree.ctx, i.id, kindBlob)
+	if err != nil {
+		return 0
+	}
+	o.Close()
+	return o.size
+}
+
 // dirEntry asks for a file's size only when it is asked itself.
 type dirEntry struct {
 	tree *Tree

@@ -9,9 +9,6 @@ import (
 	"path/filepath"
 )
 
-// maxFetch bounds the bytes of one fetch.
-const maxFetch = 1 << 30
-
 // folder is a bare repository that keeps what was fetched.
 type folder struct {
 	path string
@@ -74,19 +71,19 @@ func (f *folder) create() error {
 	return writeFile(head, "ref: refs/heads/master\n")
 }
 
-// addPack reads a pack to its end and puts it, with its index, into the
-// repository.
-func (f *folder) addPack(ctx context.Context, r io.Reader) (err error) {
+// addPack reads a pack of at most limit bytes to its end and puts it, with its
+// index, into the repository.
+func (f *folder) addPack(ctx context.Context, r io.Reader, limit int64) (err error) {
 	dir := filepath.Join(f.path, "objects", "pack")
 	data, err := os.CreateTemp(dir, "tmp_pack_")
 	if err != nil {
 		return err
 	}
 	defer dropFile(data)
-	if n, err := io.Copy(data, io.LimitReader(r, maxFetch+1)); err != nil {
+	if n, err := io.Copy(data, io.LimitReader(r, limit+1)); err != nil {
 		return err
-	} else if n > maxFetch {
-		return &LimitError{What: "size of a fetched pack", Limit: maxFetch}
+	} else if n > limit {
+		return &LimitError{What: "size of a fetched pack", Limit: limit}
 	}
 	index, err := os.CreateTemp(dir, "tmp_idx_")
 	if err != nil {

@@ -9,6 +9,26 @@ import (
 	"sync"
 )
 
+// Bounds of what a server sends in answer to one request, in bytes.
+const (
+	// maxFetch bounds a pack.
+	maxFetch = 1 << 30
+	// maxAdvertisement bounds the list of references, which is held in memory;
+	// the largest public repositories send some 20 MiB.
+	maxAdvertisement = 128 << 20
+	// maxTrees bounds the trees that come along with a commit. Of a repository
+	// with more of them, only those on the way to a file are fetched.
+	maxTrees = 1 << 20
+	// maxHistory bounds the commits that come in answer to one question about
+	// history; a million take some 300 MiB.
+	maxHistory = 256 << 20
+)
+
+// bounds are the constants above, which tests lower.
+type bounds struct{ fetch, advertisement, trees, history int64 }
+
+func defaultBounds() bounds { return bounds{maxFetch, maxAdvertisement, maxTrees, maxHistory} }
+
 // guardedTransport keeps requests to https, bounds what comes back, tells of
 // progress, and remembers the error of the transport below.
 type guardedTransport struct {
@@ -16,9 +36,27 @@ type guardedTransport struct {
 	what     string
 	progress func(what string, n, total int64)
 
-	mu  sync.Mutex
-	err error
-	n   int64
+	mu    sync.Mutex
+	err   error
+	n     int64
+	limit int64 // of n
+}
+
+// statusError is an answer that is none: a status of 400 or more.
+type statusError struct{ code int }
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("the server answers %d %s", e.code, http.StatusText(e.code))
+}
+
+// noRepository reports whether the status says that there is no such
+// repository, or none for everybody; big hosts do not tell the two apart.
+func (e *statusError) noRepository() bool {
+	switch e.code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone, http.StatusUnavailableForLegalReasons:
+		return true
+	}
+	return false
 }
 
 func (g *guardedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -28,6 +66,10 @@ func (g *guardedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	res, err := g.base.RoundTrip(req)
 	if err != nil {
 		return nil, g.keep(err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		res.Body.Close() // go-git would read all of it
+		return nil, g.keep(&statusError{res.StatusCode})
 	}
 	res.Body = &guardedBody{ReadCloser: res.Body, guard: g}
 	return res, nil
@@ -40,11 +82,12 @@ func (g *guardedTransport) keep(err error) error {
 	return err
 }
 
-// start begins a new request: errors and bytes of earlier ones do not count.
-func (g *guardedTransport) start() {
+// start begins a new request, whose answer may have limit bytes: errors and
+// bytes of earlier ones do not count.
+func (g *guardedTransport) start(limit int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.err, g.n = nil, 0
+	g.err, g.n, g.limit = nil, 0, limit
 }
 
 // cause returns the transport's error in place of one that has lost it: go-git
@@ -62,13 +105,13 @@ func (g *guardedTransport) cause(err error) error {
 func (g *guardedTransport) received(n int) error {
 	g.mu.Lock()
 	g.n += int64(n)
-	total := g.n
+	total, limit := g.n, g.limit
 	g.mu.Unlock()
 	if n > 0 {
 		g.progress("fetching "+g.what, total, 0)
 	}
-	if total > maxFetch {
-		return g.keep(&LimitError{What: "size of a fetch from " + g.what, Limit: maxFetch})
+	if total > limit {
+		return g.keep(&LimitError{What: "size of a fetch from " + g.what, Limit: limit})
 	}
 	return nil
 }

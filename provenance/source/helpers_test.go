@@ -227,7 +227,17 @@ func (r *testRepo) addPack(items []packItem) {
 	if err := f.create(); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := f.addPack(r.t.Context(), bytes.NewReader(data)); err != nil {
+	if err := f.addPack(r.t.Context(), bytes.NewReader(data), maxFetch); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// writeTemp writes a file and returns its name.
+func writeTemp(t testing.TB, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

@@ -108,6 +108,18 @@ func (s *store) tips(ctx context.Context) ([]id, error) {
 	return distinctTips(refs), nil
 }
 
+// split takes the tip that HEAD names, if it is one, from the others.
+func (r references) split() (head, others []id) {
+	for _, tip := range r.tips {
+		if tip == r.head {
+			head = append(head, tip)
+		} else {
+			others = append(others, tip)
+		}
+	}
+	return head, others
+}
+
 // distinctTips returns what the repository's own branches and tags name, each
 // once: the references below refs/heads and refs/tags, and no others. What is
 // below refs/remotes is what other repositories call their branches, forks among

@@ -32,10 +32,12 @@ type remote struct {
 	offline  bool
 	base     http.RoundTripper
 	progress func(what string, n, total int64)
+	bounds   bounds
 
 	mu     sync.Mutex
 	open   *conversation
-	walked bool // the history of all branches and tags was fetched
+	dead   error // why the server is not asked again
+	narrow bool  // trees are fetched one at a time: there are too many
 }
 
 // conversation is a session with a server that has told its references.
@@ -73,7 +75,7 @@ func (o *Opener) openRemote(repository string) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &remote{url: address, folder: f, store: s, base: o.options.Transport, progress: o.options.Progress}
+	m := &remote{url: address, folder: f, store: s, base: o.options.Transport, progress: o.options.Progress, bounds: o.bounds}
 	m.offline = o.options.Offline || m.base == nil
 	r := &Repository{url: redactURL(repository), location: address, store: s, remote: m}
 	o.open[key] = r
@@ -94,6 +96,9 @@ func (m *remote) references(ctx context.Context) (references, error) {
 
 // converse starts the conversation, unless there is one.
 func (m *remote) converse(ctx context.Context) (*conversation, error) {
+	if m.dead != nil {
+		return nil, m.dead
+	}
 	if m.open != nil {
 		return m.open, nil
 	}
@@ -104,7 +109,7 @@ func (m *remote) converse(ctx context.Context) (*conversation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.url, ErrScheme)
 	}
-	guard := &guardedTransport{base: m.base, what: m.url, progress: m.progress}
+	guard := &guardedTransport{base: m.base, what: m.url, progress: m.progress, limit: m.bounds.advertisement}
 	session, err := githttp.NewClient(&http.Client{Transport: guard}).NewUploadPackSession(endpoint, nil)
 	if err != nil {
 		return nil, m.failed(err)
@@ -145,26 +150,46 @@ func readReferences(advert *packp.AdvRefs) (references, error) {
 	return refs, nil
 }
 
-// fetchCommit fetches a commit with its trees and, from a server that cannot
-// leave them out, all its files.
+// fetchCommit fetches a commit with its trees, or alone where they are too many;
+// from a server that cannot leave them out, all its files come along.
 func (m *remote) fetchCommit(ctx context.Context, commit id) error {
-	return m.fetch(ctx, request{wants: []id{commit}, depth: 1, filter: packp.FilterBlobNone()})
+	return m.fetchTrees(ctx, request{wants: []id{commit}, depth: 1})
 }
 
-// fetchObjects fetches objects by their ids.
+// fetchTree fetches a tree with all below it but the files, or alone where that
+// is too much.
+func (m *remote) fetchTree(ctx context.Context, tree id) error {
+	return m.fetchTrees(ctx, request{wants: []id{tree}})
+}
+
+func (m *remote) fetchTrees(ctx context.Context, r request) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.narrow {
+		r.filter, r.limit = packp.FilterBlobNone(), m.bounds.trees
+		err := m.fetch(ctx, r)
+		if limit, ok := errors.AsType[*LimitError](err); !ok || limit.Limit != m.bounds.trees {
+			return err
+		}
+		m.narrow = true
+	}
+	r.filter, r.limit = packp.FilterTreeDepth(0), m.bounds.fetch
+	return m.fetch(ctx, r)
+}
+
+// fetchObjects fetches files by their ids.
 func (m *remote) fetchObjects(ctx context.Context, wants []id) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.fetch(ctx, request{wants: wants})
 }
 
-// fetchHistory fetches all commits that the tips reach, without their trees.
-func (m *remote) fetchHistory(ctx context.Context, tips []id) error {
-	err := m.fetch(ctx, request{wants: tips, filter: packp.FilterTreeDepth(0), history: true})
-	if err == nil {
-		m.mu.Lock()
-		m.walked = true
-		m.mu.Unlock()
-	}
-	return err
+// fetchSince fetches the commits that lead from the tips to one that is here, or
+// that show that none leads there, without their trees.
+func (m *remote) fetchSince(ctx context.Context, tips []id, have id) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fetch(ctx, request{wants: tips, haves: []id{have}, filter: packp.FilterTreeDepth(0), limit: m.bounds.history, history: true})
 }
 
 // request is what is asked of a server.
@@ -172,17 +197,17 @@ type request struct {
 	wants, haves []id
 	depth        int
 	filter       packp.Filter
-	history      bool // ask for wants that are here too, but once only
+	// limit bounds the answer in bytes; 0 is maxFetch, which is also the bound
+	// of a server that cannot filter what is not asked about history.
+	limit int64
+	// history asks for wants that are here too: what leads to them is not.
+	history bool
 }
 
+// fetch asks for objects, unless they are here. The caller holds the lock.
 func (m *remote) fetch(ctx context.Context, r request) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case !r.history:
+	if !r.history {
 		r.wants = m.missing(r.wants) // another goroutine may have fetched them meanwhile
-	case m.walked:
-		return nil
 	}
 	if len(r.wants) == 0 {
 		return nil
@@ -194,17 +219,23 @@ func (m *remote) fetch(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	return m.upload(ctx, c, r.encode(c.refs.can))
+	q := r.encode(c.refs.can)
+	if r.limit == 0 || q.Filter == "" && !r.history {
+		r.limit = m.bounds.fetch
+	}
+	c.guard.start(r.limit)
+	return m.upload(ctx, c, q)
 }
 
+// missing are those that are not here, each once.
 func (m *remote) missing(wants []id) []id {
 	var out []id
+	seen := make(map[id]bool, len(wants))
 	for _, want := range wants {
-		if o, err := m.store.open(want); err == nil {
-			o.Close()
-		} else if !slices.Contains(out, want) {
+		if !seen[want] && !m.store.has(want) {
 			out = append(out, want)
 		}
+		seen[want] = true
 	}
 	return out
 }
@@ -241,7 +272,6 @@ func anyObject(can *capability.List) bool {
 
 // upload sends a request and keeps the pack that comes back.
 func (m *remote) upload(ctx context.Context, c *conversation, q *packp.UploadPackRequest) error {
-	c.guard.start()
 	res, err := c.UploadPack(ctx, q)
 	if err != nil {
 		return m.failed(c.guard.cause(err))
@@ -254,23 +284,29 @@ func (m *remote) upload(ctx context.Context, c *conversation, q *packp.UploadPac
 	case q.Capabilities.Supports(capability.Sideband):
 		pack = sideband.NewDemuxer(sideband.Sideband, res)
 	}
-	if err := m.folder.addPack(ctx, pack); err != nil {
+	if err := m.folder.addPack(ctx, pack, m.bounds.fetch); err != nil {
 		return m.failed(c.guard.cause(err))
 	}
 	return m.store.reload()
 }
 
 // failed tells what went wrong apart: an object that the server does not have,
-// a server that could not be asked, bytes that are wrong.
+// a server that could not be asked, bytes that are wrong. A server that could
+// not be asked is not asked again: it may take its time to say nothing.
 func (m *remote) failed(err error) error {
 	var limit *LimitError
 	var mismatch *MismatchError
+	var status *statusError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, network.ErrOffline),
-		errors.Is(err, ErrMalformed), errors.As(err, &limit), errors.As(err, &mismatch):
+		errors.As(err, &limit), errors.As(err, &mismatch):
 		return fmt.Errorf("%s: %w", m.url, err)
 	case strings.Contains(err.Error(), "not our ref"), strings.Contains(err.Error(), "unadvertised object"):
 		return fmt.Errorf("%s: %w: the server does not give it", m.url, ErrObjectAbsent)
+	case errors.As(err, &status) && status.noRepository():
+		m.dead = fmt.Errorf("%s: %w: %w", m.url, ErrNoRepository, err)
+	default:
+		m.dead = fmt.Errorf("%s: %w: %w", m.url, ErrUnreachable, err)
 	}
-	return fmt.Errorf("%s: %w: %w", m.url, ErrUnreachable, err)
+	return m.dead
 }

@@ -113,6 +113,9 @@ func checkFetched(t *testing.T, s *server, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := tree.Fetch("Dockerfile", "root*", "sub", "not/there"); err != nil {
+		t.Fatal(err)
+	}
 	before := s.count()
 	for _, name := range []string{"Dockerfile", "rootfs", "sub/file"} {
 		if got, err := tree.ReadFile(name); string(got) != sampleFiles["x86_64/"+name] || err != nil {
@@ -130,22 +133,6 @@ func checkFetched(t *testing.T, s *server, want string) {
 	}
 	if len(c.Parents) != 1 {
 		t.Errorf("parents %v, want one", c.Parents)
-	}
-}
-
-func TestFilesThatNobodyAskedForAreNotFetched(t *testing.T) {
-	s := newServer(t)
-	want := s.commit(sampleFiles)
-	repo := s.open(t, s.opener(t, ""))
-	c, err := repo.Commit(t.Context(), want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.FS(t.Context(), "x86_64"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := repo.store.open(nameOf(kindBlob, "another")); !errors.Is(err, ErrObjectAbsent) {
-		t.Errorf("aarch64/rootfs is here: %v", err)
 	}
 }
 
@@ -170,7 +157,11 @@ func TestWhatWasFetchedIsReadOffline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.FS(t.Context(), "x86_64"); err != nil {
+	tree, err := c.FS(t.Context(), "x86_64")
+	if err == nil {
+		err = tree.Fetch(".")
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	n := s.count()
@@ -178,8 +169,7 @@ func TestWhatWasFetchedIsReadOffline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := c.FS(t.Context(), "x86_64")
-	if err != nil {
+	if tree, err = c.FS(t.Context(), "x86_64"); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := tree.ReadFile("rootfs"); string(got) != sampleFiles["x86_64/rootfs"] || err != nil {
@@ -212,8 +202,6 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestServersThatAreNoneAreUnreachable(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"404":             http.NotFound,
-		"401":             func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
 		"a web page":      func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
 		"an empty answer": func(http.ResponseWriter, *http.Request) {},
 		"a redirect to http": func(w http.ResponseWriter, r *http.Request) {
@@ -277,14 +265,16 @@ func TestAForksCommitIsNotReachable(t *testing.T) {
 	}
 }
 
-func TestALargeFetchIsGivenUp(t *testing.T) {
-	g := &guardedTransport{what: "x", progress: func(string, int64, int64) {}}
-	if err := g.received(maxFetch); err != nil {
-		t.Errorf("%d bytes: %v", maxFetch, err)
-	}
-	var limit *LimitError
-	if err := g.received(1); !errors.As(err, &limit) || limit.Limit != 1<<30 {
-		t.Errorf("one more: %v; want a LimitError", err)
+func TestALargeAnswerIsGivenUp(t *testing.T) {
+	for _, bound := range []int64{maxFetch, maxAdvertisement, maxTrees, maxHistory} {
+		g := &guardedTransport{what: "x", progress: func(string, int64, int64) {}}
+		g.start(bound)
+		if err := g.received(int(bound)); err != nil {
+			t.Errorf("%d bytes: %v", bound, err)
+		}
+		if err := g.received(1); !isLimit(err, bound) {
+			t.Errorf("one more than %d: %v; want a LimitError", bound, err)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ type Commit struct {
 }
 
 // Commit reads a commit by its full id. In a remote repository it fetches the
-// commit with its trees first.
+// commit first, with its trees unless they are many, and without its files.
 func (r *Repository) Commit(ctx context.Context, commit string) (*Commit, error) {
 	want, err := parseID(commit)
 	if err != nil {
@@ -128,6 +128,8 @@ func (r *Repository) retry(ctx context.Context, want id, as kind) (*object, erro
 		err = r.store.reload()
 	case as == kindCommit:
 		err = ErrObjectAbsent
+	case as == kindTree:
+		err = r.remote.fetchTree(ctx, want)
 	default:
 		err = r.remote.fetchObjects(ctx, []id{want})
 	}

@@ -25,6 +25,9 @@ var (
 	// ErrNotFollowed says that a repository is named only by the image, and
 	// that nothing allows to fetch it.
 	ErrNotFollowed = errors.New("repository is named only by the image and was not fetched")
+	// ErrNoRepository says that the server is there and does not give the
+	// repository: it has none of that name, or not for everybody.
+	ErrNoRepository = errors.New("repository is not there, or not for everybody")
 	// ErrUnreachable says that the remote repository did not answer, or not
 	// with what git servers answer.
 	ErrUnreachable = errors.New("repository cannot be reached")
@@ -99,6 +102,7 @@ type Options struct {
 // Opener opens repositories and keeps them open. It is safe for concurrent use.
 type Opener struct {
 	options Options
+	bounds  bounds
 	mu      sync.Mutex
 	open    map[string]*Repository
 	temp    []string // temporary folders to remove
@@ -112,7 +116,7 @@ func NewOpener(o Options) *Opener {
 	if o.Progress == nil {
 		o.Progress = func(string, int64, int64) {}
 	}
-	return &Opener{options: o, open: map[string]*Repository{}}
+	return &Opener{options: o, bounds: defaultBounds(), open: map[string]*Repository{}}
 }
 
 // Open returns the repository of a URL: its local mirror if there is one, else

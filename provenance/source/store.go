@@ -276,6 +276,16 @@ func (s *store) open(want id) (*object, error) {
 	return nil, ErrObjectAbsent
 }
 
+// has reports whether an object is here.
+func (s *store) has(want id) bool {
+	o, err := s.open(want)
+	if err != nil {
+		return false
+	}
+	o.Close()
+	return true
+}
+
 func (s *store) close() error {
 	var errs []error
 	for _, p := range s.packs {

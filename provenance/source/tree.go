@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -30,6 +29,9 @@ const (
 // 0755, and no modification time: git keeps none. The size in a FileInfo is the
 // one the repository states; reading the file is what proves it.
 //
+// Of a remote repository a file is fetched when it is opened, or when its size
+// is asked for; Fetch gets many in one request.
+//
 // It is safe for concurrent use. A context given to FS bounds all of its work.
 type Tree struct {
 	ctx   context.Context
@@ -37,6 +39,7 @@ type Tree struct {
 	trees *treeCache
 	root  id
 	dir   string // from the commit's root, a valid fs path
+	here  bool   // links that are not here are not fetched, but give an *absentLink
 }
 
 var (
@@ -46,8 +49,7 @@ var (
 	_ fs.ReadLinkFS = (*Tree)(nil)
 )
 
-// FS returns a folder of the commit; "" and "." are the root. In a remote
-// repository it fetches the folder's files in one request.
+// FS returns a folder of the commit; "" and "." are the root.
 func (c *Commit) FS(ctx context.Context, dir string) (*Tree, error) {
 	root := &Tree{ctx: ctx, repo: c.repo, trees: &treeCache{kept: map[id][]treeEntry{}}, root: c.tree, dir: "."}
 	clean := path.Clean(strings.TrimLeft(dir, "/"))
@@ -63,7 +65,7 @@ func (c *Commit) FS(ctx context.Context, dir string) (*Tree, error) {
 	}
 	t := *root
 	t.dir = n.path
-	return &t, t.prefetch(n.id)
+	return &t, nil
 }
 
 // Root returns the commit's root.
@@ -185,6 +187,9 @@ func (t *Tree) info(e treeEntry) (fs.FileInfo, error) {
 	if e.is(modeDir) || e.is(modeSubmodule) {
 		return fileInfo{treeEntry: e}, nil
 	}
+	if t.repo.remote != nil {
+		return remoteInfo{fileInfo{treeEntry: e}, t}, nil
+	}
 	o, err := t.repo.open(t.ctx, e.id, kindBlob)
 	if err != nil {
 		return nil, err
@@ -194,6 +199,9 @@ func (t *Tree) info(e treeEntry) (fs.FileInfo, error) {
 
 // target reads a symbolic link.
 func (t *Tree) target(e treeEntry) (string, error) {
+	if t.here && !t.repo.store.has(e.id) {
+		return "", &absentLink{e.id}
+	}
 	o, err := t.repo.open(t.ctx, e.id, kindBlob)
 	if err != nil {
 		return "", err
@@ -221,42 +229,6 @@ func (t *Tree) entries(tree id) ([]treeEntry, error) {
 	}
 	t.trees.put(tree, entries)
 	return entries, nil
-}
-
-// prefetch asks a remote repository for all files below a tree at once.
-func (t *Tree) prefetch(tree id) error {
-	if t.repo.remote == nil {
-		return nil
-	}
-	var absent []id
-	if err := t.absent(tree, 0, &absent); err != nil || len(absent) == 0 {
-		return err
-	}
-	return t.repo.remote.fetchObjects(t.ctx, absent)
-}
-
-func (t *Tree) absent(tree id, depth int, out *[]id) error {
-	if depth > maxTreeDepth {
-		return &LimitError{What: "depth of the git tree", Limit: maxTreeDepth}
-	}
-	entries, err := t.entries(tree)
-	for i := 0; i < len(entries) && err == nil; i++ {
-		switch e := entries[i]; {
-		case e.is(modeDir):
-			err = t.absent(e.id, depth+1, out)
-		case e.is(modeRegular), e.is(modeSymlink):
-			var o *object
-			if o, err = t.repo.store.open(e.id); err == nil {
-				err = o.Close()
-			} else if errors.Is(err, ErrObjectAbsent) {
-				*out, err = append(*out, e.id), nil
-			}
-		}
-		if len(*out) > maxWants {
-			return &LimitError{What: "number of files to fetch", Limit: maxWants}
-		}
-	}
-	return err
 }
 
 // treeCache keeps parsed trees of one commit.

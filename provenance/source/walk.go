@@ -17,7 +17,10 @@ func (r *Repository) Reachable(ctx context.Context, commit string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	tips, err := r.tips(ctx, want)
+	if r.remote != nil {
+		return r.reachableThere(ctx, want)
+	}
+	tips, err := r.store.tips(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -28,22 +31,29 @@ func (r *Repository) Reachable(ctx context.Context, commit string) (bool, error)
 	return found, err
 }
 
-// tips returns the branch and tag tips; for a remote repository it fetches
-// their history unless one of them is the commit itself.
-func (r *Repository) tips(ctx context.Context, want id) ([]id, error) {
-	if r.remote == nil {
-		return r.store.tips(ctx)
-	}
+// reachableThere asks a remote repository, whose branches and tags are what it
+// says. It is told that the commit is here, so it sends the commits that are no
+// ancestors of it: all that lie between, if a branch leads to it. Where the walk
+// over them ends elsewhere, none does. HEAD's branch is tried before the others.
+func (r *Repository) reachableThere(ctx context.Context, want id) (bool, error) {
 	refs, err := r.remote.references(ctx)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	for _, tip := range refs.tips {
-		if tip == want {
-			return []id{want}, nil
+	found, _, err := r.ancestor(ctx, refs.tips, want)
+	if found || err != nil {
+		return found, err
+	}
+	branch, others := refs.split()
+	for _, tips := range [][]id{branch, others} {
+		if err := r.remote.fetchSince(ctx, tips, want); err != nil {
+			return false, err
+		}
+		if found, _, err = r.ancestor(ctx, tips, want); found || err != nil {
+			return found, err
 		}
 	}
-	return refs.tips, r.remote.fetchHistory(ctx, refs.tips)
+	return false, nil
 }
 
 // ancestor reports whether the walk from the tips comes to want, and whether

@@ -1,0 +1,291 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/imageverify/verify/internal/gitserver"
+)
+
+// remotely serves the world's repository at worldSource, and nothing else: all
+// requests that leave the program are seen by the recorder.
+func (w *world) remotely(t *testing.T) (*gitserver.Server, *recorder, Options) {
+	t.Helper()
+	s := gitserver.New(t)
+	s.Mirror(t, "app.git", w.source)
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := &recorder{base: s.Client().Transport, to: home}
+	o := w.options()
+	o.Offline, o.GitMirrors, o.Transport, o.IdleTimeout = false, nil, seen, 2*time.Second
+	return s, seen, o
+}
+
+// recorder is a transport that notes the URLs asked for. It carries requests to
+// git.test to the server, and refuses all others.
+type recorder struct {
+	base http.RoundTripper
+	to   *url.URL
+	mu   sync.Mutex
+	urls []string
+}
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.mu.Lock()
+	r.urls = append(r.urls, req.URL.String())
+	r.mu.Unlock()
+	if req.URL.Host != "git.test" && req.URL.Host != r.to.Host {
+		return nil, fmt.Errorf("dial %s: no such host", req.URL.Host)
+	}
+	out := req.Clone(req.Context())
+	out.URL.Host, out.Host = r.to.Host, ""
+	resp, err := r.base.RoundTrip(out)
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
+}
+
+// noise is text that does not compress.
+func noise(seed string, size int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, "%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", seed, i)))
+	}
+	return b.String()[:size]
+}
+
+func TestOfARemoteRepositoryOnlyTheOriginsFilesAreFetched(t *testing.T) {
+	const size = 512 << 10
+	w := newWorld(t)
+	for i := range 6 {
+		n := strconv.Itoa(i)
+		w.release(map[string]string{"Dockerfile": "FROM scratch\nCOPY a /a\nCMD [\"/" + n + "\"]\n", "a": noise(n, size), "unused": noise("unused"+n, size)})
+	}
+	second := step{"COPY a /a # buildkit", []entry{file("a", noise("1", size))}}
+	ref := "oci:" + w.image(second, step{`CMD ["/1"]`, nil}).write()
+	s, _, o := w.remotely(t)
+	img := verifyOne(t, ref, o)
+	wants(t, img, Verified, "layer.content", Pass, "")
+	if f, _ := findingOf(img, "trace.origin"); f.Details == nil || len(f.Details.Candidates) != 5 {
+		t.Errorf("want five candidates, of which the last matches:%s", describe(img))
+	}
+	if n := gitserver.Sent(s.Requests()); n > size+32<<10 {
+		t.Errorf("%d bytes were sent for one file of %d and five Dockerfiles", n, size)
+	}
+}
+
+// faults damage what git answers. A fault of a request for a pack leaves the
+// list of references as it is.
+func onPack(f http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(git http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPost {
+				git.ServeHTTP(w, r)
+				return
+			}
+			f(w, r)
+		})
+	}
+}
+
+func instead(f http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(http.Handler) http.Handler { return f }
+}
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		io.WriteString(w, strings.Repeat("a page of some length\n", 1000))
+	}
+}
+
+func hang(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusOK)
+	http.NewResponseController(w).Flush()
+	io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+// answering changes git's answer to a request for a pack.
+func answering(change func([]byte) []byte) func(http.Handler) http.Handler {
+	return func(git http.Handler) http.Handler {
+		return onPack(func(w http.ResponseWriter, r *http.Request) {
+			answer := httptest.NewRecorder()
+			git.ServeHTTP(answer, r)
+			w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
+			w.Write(change(answer.Body.Bytes()))
+		})(git)
+	}
+}
+
+// asking changes what is asked of git for a pack.
+func asking(old, new string) func(http.Handler) http.Handler {
+	return func(git http.Handler) http.Handler {
+		return onPack(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(body, []byte(old), []byte(new))))
+			git.ServeHTTP(w, r)
+		})(git)
+	}
+}
+
+func TestEveryFaultOfAGitServerIsNamed(t *testing.T) {
+	w := newWorld(t)
+	other := w.commit(w.source, map[string]string{"other": "file"})
+	commit := w.release(copied)
+	ref := "oci:" + w.image(copySteps("true")...).write()
+	for name, c := range map[string]struct {
+		fault  func(http.Handler) http.Handler
+		reason string
+		text   string
+	}{
+		"it hangs before it answers":     {instead(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), "no-network", "no byte from"},
+		"it hangs in the references":     {instead(hang), "no-network", "no byte from"},
+		"it hangs in the pack":           {onPack(hang), "no-network", "no byte from"},
+		"the pack is cut short":          {answering(func(b []byte) []byte { return b[:len(b)*2/3] }), "no-network", ""},
+		"a byte of the pack is another":  {answering(func(b []byte) []byte { b[len(b)-60] ^= 1; return b }), "no-network", ""},
+		"the answer is empty":            {answering(func([]byte) []byte { return nil }), "no-network", ""},
+		"the pack is of another commit":  {asking(commit, other), "source-absent", "absent"},
+		"the commit is not known":        {asking(commit, strings.Repeat("1", 40)), "source-absent", "the server does not give it"},
+		"it is a web page":               {instead(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }), "no-network", ""},
+		"401":                            {instead(status(401)), "source-absent", "401 Unauthorized"},
+		"403":                            {instead(status(403)), "source-absent", "403 Forbidden"},
+		"404":                            {instead(status(404)), "source-absent", "404 Not Found"},
+		"429":                            {instead(status(429)), "no-network", "429 Too Many Requests"},
+		"500":                            {instead(status(500)), "no-network", "500 Internal Server Error"},
+		"500 for the pack":               {onPack(status(500)), "no-network", "500 Internal Server Error"},
+		"it redirects to http":           {instead(http.RedirectHandler("http://git.test/app.git/info/refs", 302).ServeHTTP), "no-network", "changes scheme"},
+		"it redirects to a file":         {instead(http.RedirectHandler("file:///etc/passwd", 302).ServeHTTP), "no-network", ""},
+		"it redirects to a host unknown": {instead(http.RedirectHandler("https://nowhere.test/app.git/info/refs", 302).ServeHTTP), "no-network", "no such host"},
+		"it redirects to itself":         {instead(http.RedirectHandler("https://git.test/app.git/info/refs", 302).ServeHTTP), "no-network", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _, o := w.remotely(t)
+			o.IdleTimeout = 400 * time.Millisecond
+			s.Between(c.fault)
+			started := time.Now()
+			img := verifyOne(t, ref, o)
+			wants(t, img, Incomplete, "trace.origin", Unknown, c.reason)
+			f, _ := findingOf(img, "trace.origin")
+			if !strings.Contains(f.Summary, c.text) || strings.ContainsAny(f.Summary, "\n\x1b") || len(f.Summary) > 600 {
+				t.Errorf("summary %q, want %q in one line", f.Summary, c.text)
+			}
+			if d := time.Since(started); d > 8*time.Second {
+				t.Errorf("it took %v", d)
+			}
+		})
+	}
+}
+
+// claiming is an image that names its own origin and has no other.
+func claiming(w *world, repository, commit string) string {
+	s := w.image(copySteps("true")...)
+	s.config.Config.Labels = map[string]string{"org.opencontainers.image.source": repository + "#" + commit + ":d"}
+	s.manifest.Annotations = s.config.Config.Labels
+	s.seal()
+	return "oci:" + s.write()
+}
+
+func TestARepositoryThatOnlyTheImageNamesIsFetchedWhenTheUserSaysSo(t *testing.T) {
+	w := newWorld(t)
+	commit := w.release(copied)
+	ref := claiming(w, worldSource, commit)
+	s, seen, o := w.remotely(t)
+	o.As = "example.test/app:1"
+	wants(t, verifyOne(t, ref, o), Incomplete, "trace.origin", Unknown, "not-followed")
+	if len(seen.urls) != 0 {
+		t.Errorf("without the flag these were asked for: %v", seen.urls)
+	}
+	o.FollowClaims = true
+	img := verifyOne(t, ref, o)
+	for _, check := range []string{"trace.origin", "trace.reachable", "layer.content"} {
+		if f, _ := findingOf(img, check); f.Status != Pass {
+			t.Errorf("%s is %s (%s):%s", check, f.Status, f.Reason, describe(img))
+		}
+	}
+	if n := len(s.Requests()); n == 0 {
+		t.Error("the server was not asked")
+	}
+}
+
+func TestAForksCommitUnderTheParentsNameIsUnreachable(t *testing.T) {
+	w := newWorld(t)
+	first := w.release(map[string]string{"Dockerfile": "FROM scratch\n"})
+	for i := range 50 {
+		w.commit(w.source, map[string]string{"d/later": strconv.Itoa(i)})
+	}
+	fork := forkOf(t, w.source, first, map[string]string{"d/Dockerfile": copied["Dockerfile"], "d/a": "true"})
+	_, _, o := w.remotely(t)
+	o.As, o.FollowClaims = "example.test/app:1", true
+	img := verifyOne(t, claiming(w, worldSource, fork), o)
+	wants(t, img, Incomplete, "trace.reachable", Unknown, "commit-unreachable")
+	if f, _ := findingOf(img, "trace.origin"); f.Status != Pass {
+		t.Errorf("the fork's files are the image's, which is what makes the attack:%s", describe(img))
+	}
+}
+
+// forkOf commits files on top of a commit, where no branch or tag leads.
+func forkOf(t *testing.T, dir, from string, files map[string]string) string {
+	t.Helper()
+	r := gitserver.At(t, dir)
+	return r.Fork(from, files)
+}
+
+func TestADoorThatTheImageNamesIsNotOpened(t *testing.T) {
+	w := newWorld(t)
+	commit := w.release(copied)
+	for repository, reason := range map[string]string{
+		"file:///etc": "not-followed", "file://" + w.source: "not-followed", w.source: "not-followed",
+		"ssh://git@git.test/app.git": "not-followed", "git@git.test:app.git": "not-followed",
+		"ext::sh -c touch% /tmp/owned": "not-followed", "http://git.test/app.git": "not-followed",
+		"git://git.test/app.git": "not-followed", "--upload-pack=touch": "not-followed",
+	} {
+		for _, follow := range []bool{false, true} {
+			_, seen, o := w.remotely(t)
+			o.As, o.FollowClaims = "example.test/app:1", follow
+			wants(t, verifyOne(t, claiming(w, repository, commit), o), Incomplete, "trace.origin", Unknown, reason)
+			if len(seen.urls) != 0 {
+				t.Errorf("%s, follow %v: these were asked for: %v", repository, follow, seen.urls)
+			}
+		}
+	}
+}
+
+func TestAGitURLOfAKnownHostIsAskedOverHTTPS(t *testing.T) {
+	w := newWorld(t)
+	commit := w.release(copied)
+	_, seen, o := w.remotely(t)
+	o.As, o.FollowClaims = "example.test/app:1", true
+	wants(t, verifyOne(t, claiming(w, "git://github.com/a/b.git", commit), o), Incomplete, "trace.origin", Unknown, "no-network")
+	if len(seen.urls) == 0 || !strings.HasPrefix(seen.urls[0], "https://github.com/a/b.git/info/refs") {
+		t.Errorf("these were asked for: %v", seen.urls)
+	}
+}
+
+func TestALayoutInARemoteRepositoryIsCompared(t *testing.T) {
+	w := newWorld(t)
+	w.commit(w.source, map[string]string{"elsewhere/rootfs.tar": noise("elsewhere", 1<<20)})
+	ref := importedImage(t, w, func(map[string]string) {})
+	s, _, o := w.remotely(t)
+	wants(t, verifyOne(t, ref, o), Verified, "trace.layout", Pass, "")
+	if n := gitserver.Sent(s.Requests()); n > 32<<10 {
+		t.Errorf("%d bytes were sent for a layout of a few files", n)
+	}
+	w = newWorld(t)
+	ref = importedImage(t, w, func(f map[string]string) { f["layer"] += "x" })
+	_, _, o = w.remotely(t)
+	wants(t, verifyOne(t, ref, o), Failed, "trace.layout", Fail, "digest-mismatch")
+}

@@ -1,0 +1,146 @@
+package source
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/imageverify/verify/internal/gitserver"
+)
+
+// noise is text that does not compress.
+func noise(seed string, size int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < size; i++ {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", seed, i))
+		b.Write(sum[:])
+	}
+	return b.String()[:size]
+}
+
+// objectsHere are the objects that were fetched, as "TYPE ID".
+func objectsHere(t *testing.T, r *Repository) []string {
+	t.Helper()
+	out := gitserver.Git(t, r.store.path, "--git-dir=.", "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)")
+	return strings.Fields(strings.ReplaceAll(out, " ", ":"))
+}
+
+func treesOnTheWay(t *testing.T, s *server, commit, dir string) []string {
+	t.Helper()
+	out := []string{"commit:" + commit, "tree:" + s.repo.Git("rev-parse", commit+"^{tree}")}
+	for at := dir; at != "."; at = path.Dir(at) {
+		out = append(out, "tree:"+s.repo.Git("rev-parse", commit+":"+at))
+	}
+	return out
+}
+
+func TestOfManyTarballsOnlyTheOneThatIsNamedIsFetched(t *testing.T) {
+	const size = 256 << 10
+	files := map[string]string{"README": "read me"}
+	for i := range 40 {
+		dir := fmt.Sprintf("dist/%02d", i)
+		files[dir+"/Dockerfile"] = fmt.Sprintf("FROM scratch\nADD rootfs-%d.tar.xz /\n", i)
+		files[fmt.Sprintf("%s/rootfs-%d.tar.xz", dir, i)] = noise(dir, size)
+	}
+	s := newServer(t)
+	s.commit(map[string]string{"old": noise("old", 1<<20)})
+	want := s.commit(files)
+	repo := s.open(t, s.opener(t, ""))
+	c, err := repo.Commit(t.Context(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := c.FS(t.Context(), "dist/07")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.ReadFile("Dockerfile"); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.sent(); n > 16<<10 {
+		t.Errorf("%d bytes were sent for a Dockerfile", n)
+	}
+	if err := tree.Fetch("rootfs-7.tar.xz"); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.sent(); n < size || n > size+16<<10 {
+		t.Errorf("%d bytes were sent for a Dockerfile and a file of %d", n, size)
+	}
+	var blobs []string
+	for _, o := range objectsHere(t, repo) {
+		if strings.HasPrefix(o, "blob:") {
+			blobs = append(blobs, o)
+		}
+	}
+	named := []string{"blob:" + s.repo.Git("rev-parse", want+":dist/07/Dockerfile"), "blob:" + s.repo.Git("rev-parse", want+":dist/07/rootfs-7.tar.xz")}
+	if slices.Sort(named); !slices.Equal(blobs, named) {
+		t.Errorf("the files here are %v, want %v", blobs, named)
+	}
+}
+
+func TestOfManyTreesOnlyThoseOnTheWayAreFetched(t *testing.T) {
+	s := newServer(t)
+	files := map[string]string{"a/b/Dockerfile": "FROM scratch\n", "a/b/c/file": "below"}
+	for i := range 300 {
+		dir := fmt.Sprintf("wide/%x", sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+		for j := range 12 {
+			files[fmt.Sprintf("%s/%x", dir, sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(j)}))] = noise(dir, 40+j)
+		}
+	}
+	s.commit(files)
+	wide := s.commit(nil)
+	o := s.opener(t, "")
+	o.bounds.trees = 64 << 10
+	repo := s.open(t, o)
+	c, err := repo.Commit(t.Context(), wide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := c.FS(t.Context(), "a/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Fetch("Dockerfile"); err != nil {
+		t.Fatal(err)
+	}
+	want := append(treesOnTheWay(t, s, wide, "a/b"), "blob:"+s.repo.Git("rev-parse", wide+":a/b/Dockerfile"))
+	got := objectsHere(t, repo)
+	slices.Sort(want)
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("here are %v\nwant %v", got, want)
+	}
+	if data, err := fs.ReadFile(tree, "c/file"); string(data) != "below" || err != nil {
+		t.Errorf("a file below: %q, %v", data, err)
+	}
+}
+
+func TestSymbolicLinksAreFetchedWithWhatTheyLeadTo(t *testing.T) {
+	s := newServer(t)
+	s.commit(map[string]string{"layout/data": "the data", "layout/blobs/x": ""})
+	s.repo.Git("rm", "-q", "layout/blobs/x")
+	link := strings.TrimSpace(gitserver.Git(t, s.repo.Dir, "hash-object", "-w", "-t", "blob", "--path=x", writeTemp(t, "../data")))
+	s.repo.Git("update-index", "--add", "--cacheinfo", "120000,"+link+",layout/blobs/x")
+	s.repo.Git("commit", "-q", "-m", "link")
+	c, err := s.open(t, s.opener(t, "")).Commit(t.Context(), s.repo.Git("rev-parse", "HEAD"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := c.FS(t.Context(), "layout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.count()
+	if err := tree.Fetch("blobs/x", "data"); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.count() - before; n != 1 {
+		t.Errorf("%d requests, want one: what the link leads to was asked for with it", n)
+	}
+	if data, err := tree.ReadFile("blobs/x"); string(data) != "the data" || err != nil || s.count() != before+1 {
+		t.Errorf("%q, %v, %d requests", data, err, s.count()-before)
+	}
+}
