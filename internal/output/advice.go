@@ -49,6 +49,7 @@ var advice = map[string]string{
 	"foreign-layer":         "layers at foreign URLs are never fetched: verify a copy that holds them",
 	"format-differs":        treatAsForged,
 	"hash-differs":          askPublisher,
+	"hash-unknown":          letStand,
 	"key-absent":            "give the distributor's key: --keyring FILE",
 	"key-expired":           askDistributor,
 	"key-revoked":           askDistributor,
