@@ -22,9 +22,10 @@ lint:
 bench:
 	go test -run '^$$' -bench . -benchtime 3x ./...
 
-# Rewrites what is generated: docs/checks.md, docs/schema and the golden files.
+# Rewrites what is generated: docs/checks.md, docs/schema, docs/manual and the
+# golden files.
 docs:
-	go test . ./internal/output ./internal/schema -update
+	go test . ./internal/output ./internal/schema ./internal/cli -update
 
 # The builders that tests with VERIFY_REAL=1 start and Debian does not have.
 builders:

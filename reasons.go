@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/imageverify/verify/checksums"
@@ -104,6 +105,9 @@ var reasonTexts = map[string]string{
 
 // ReasonText explains a reason code in a clause; "" for an unknown one.
 func ReasonText(reason string) string { return reasonTexts[reason] }
+
+// Reasons are all reason codes, sorted.
+func Reasons() []string { return slices.Sorted(maps.Keys(reasonTexts)) }
 
 // reasonOf names the kind of an error that kept a check from being made, or
 // that is itself what the check looks for. errorReasons holds them in the order

@@ -134,8 +134,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.json = asksForJSON(a.args)
 		return usagef("%s", err)
 	})
-	root.CompletionOptions.HiddenDefaultCmd = true
 	a.flags.add(root)
+	complete(root)
 	root.AddCommand(a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }

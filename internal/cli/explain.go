@@ -8,15 +8,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/imageverify/verify"
+	"github.com/imageverify/verify/internal/output"
 )
 
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "explain CHECK|REASON",
-		Short:     "Tell what a check, or a reason, means",
-		Example:   "  verify explain layer.content\n  verify explain run-unproved",
-		Args:      cobra.ExactArgs(1),
-		ValidArgs: verify.CheckIDs(),
+		Use:               "explain CHECK|REASON",
+		Short:             "Tell what a check, or a reason, means, and what to do about it",
+		Example:           "  verify explain layer.content\n  verify explain run-unproved",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeExplained,
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := explain(args[0])
 			if err != nil {
@@ -27,6 +28,9 @@ func (a *app) explainCommand() *cobra.Command {
 		},
 	}
 }
+
+// reasonWidth is the column in which reasons are explained.
+const reasonWidth = 22
 
 // explain is the manual's entry for a check or a reason.
 func explain(name string) (string, error) {
@@ -41,6 +45,9 @@ func explain(name string) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\n", name, meaning)
+	if advice := output.Advice(name); advice != "" {
+		fmt.Fprintf(&b, "  what to do: %s\n", advice)
+	}
 	for _, c := range checks {
 		if slices.Contains(c.Fails, name) {
 			fmt.Fprintf(&b, "  a failure of %s\n", c.ID)
@@ -63,8 +70,15 @@ func explainCheck(c verify.CheckInfo) string {
 			continue
 		}
 		fmt.Fprintf(&b, "\nIt %s\n", list.title)
-		for _, r := range list.reasons {
-			fmt.Fprintf(&b, "  %-20s %s\n", r, verify.ReasonText(r))
+		for i, r := range list.reasons {
+			fmt.Fprintf(&b, "  %-*s %s\n", reasonWidth, r, verify.ReasonText(r))
+			advice := output.Advice(r)
+			if i+1 < len(list.reasons) && output.Advice(list.reasons[i+1]) == advice {
+				continue // it is said once, below the last reason that it is for
+			}
+			if advice != "" {
+				fmt.Fprintf(&b, "  %-*s → %s\n", reasonWidth, "", advice)
+			}
 		}
 	}
 	return b.String()

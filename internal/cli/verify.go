@@ -49,6 +49,9 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// colors are the values of --color.
+var colors = []string{"auto", "always", "never"}
+
 // target is one place that a report is written to.
 type target struct {
 	format output.Format
@@ -73,7 +76,7 @@ func (a *app) outputs() ([]target, error) {
 		}
 		out = append(out, target{output.Format(format), file})
 	}
-	if !slices.Contains([]string{"auto", "always", "never"}, a.flags.color) {
+	if !slices.Contains(colors, a.flags.color) {
 		return nil, usagef("--color %q: want auto, always or never", a.flags.color)
 	}
 	if stdout > 1 {

@@ -105,6 +105,12 @@ var advice = map[string]string{
 	"xattr-differs":         askPublisher,
 }
 
+// Advice says what to do about a reason, for no image in particular; "" where
+// there is nothing to say.
+func Advice(reason string) string {
+	return expand(adviceFor(reason), reason, &verify.Finding{}, &verify.Image{})
+}
+
 // adviceFor gives the advice for a reason; "" where there is none.
 func adviceFor(reason string) string {
 	if strings.HasPrefix(reason, "needs-") {
