@@ -17,66 +17,72 @@ import (
 // kept of one archive.
 const maxHeaders = 512 << 20
 
+// memberBatch is how many members are written at a time: each question to the
+// layers below reads all of their index.
+const memberBatch = 1 << 14
+
 // member is one entry of an archive. self is set for a header that speaks of
 // the destination itself ("/", not "./").
 type member struct {
-	entry checksums.Entry
-	self  bool
+	item
+	self bool
 }
 
-// readSource reads a file to its end. It returns the entries where the file is
-// an archive that builders unpack, none where they copy it as it is.
-func (p *player) readSource(src *sourceReader) ([]member, error) {
-	members, err := p.readArchive(src)
+// unpack reads a file to its end. Where it is an archive that builders unpack,
+// its members are extracted; it reports false where they copy it as it is.
+func (p *player) unpack(src *sourceReader, x *extraction) (bool, error) {
+	err := p.readArchive(src, x)
 	switch {
 	case src.err != nil:
-		return nil, src.err
+		return false, src.err
 	case errors.Is(err, errNoArchive):
-		return nil, nil
+		return false, nil
 	case err != nil:
-		return nil, err
+		return false, err
 	}
 	// What is behind the archive's end is no part of it, but the context may
 	// know only at the file's end that the file is what it says.
 	_, err = io.Copy(io.Discard, src)
-	return members, err
+	return true, err
 }
 
 // errNoArchive says that a builder copies the file as it is.
 var errNoArchive = errors.New("not an archive")
 
-// readArchive reads headers and hashes contents up to the archive's end.
-func (p *player) readArchive(src io.Reader) ([]member, error) {
+// readArchive reads up to the archive's end.
+func (p *player) readArchive(src io.Reader, x *extraction) error {
 	content, kind, err := checksums.Decompress(src)
 	if err != nil {
-		return nil, unlessBound(err, errNoArchive)
+		return unlessBound(err, errNoArchive)
 	}
 	defer content.Close()
 	if kind == checksums.Zstd && p.in.Dialect == Classic {
-		return nil, cannot(ArchiveFormat, "zstd")
+		return cannot(ArchiveFormat, "zstd")
 	}
 	tr := tar.NewReader(&boundedReader{r: content, left: p.limits.Unpacked, limit: p.limits.Unpacked})
-	var members []member
-	for kept := 0; ; {
+	for count, kept := 0, 0; ; count++ {
 		h, err := tr.Next()
-		if err == io.EOF && len(members) > 0 {
-			return members, nil
+		if err == io.EOF && count > 0 {
+			return x.finish()
 		}
-		if err != nil && len(members) == 0 {
-			return nil, unlessBound(err, errNoArchive)
+		if err != nil && count == 0 {
+			return unlessBound(err, errNoArchive)
 		}
 		if err != nil {
-			return nil, unlessBound(err, cannot(ArchiveBroken, "after %d entries: %v", len(members), err))
+			return unlessBound(err, cannot(ArchiveBroken, "after %d entries: %v", count, err))
 		}
 		m, err := p.readMember(tr, h)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if kept += headerBytes(m.entry); kept > maxHeaders {
-			return nil, &checksums.LimitError{What: "bytes of headers", Limit: maxHeaders}
+			return &checksums.LimitError{What: "bytes of headers", Limit: maxHeaders}
 		}
-		if members = append(members, m); len(members) > p.limits.Entries {
-			return nil, &checksums.LimitError{What: "entries", Limit: int64(p.limits.Entries)}
+		if count >= p.limits.Entries {
+			return &checksums.LimitError{What: "entries", Limit: int64(p.limits.Entries)}
+		}
+		if err := x.add(m); err != nil {
+			return err
 		}
 	}
 }
@@ -100,7 +106,7 @@ func headerBytes(e checksums.Entry) int {
 }
 
 func (p *player) readMember(tr *tar.Reader, h *tar.Header) (member, error) {
-	m := member{entry: checksums.EntryFromHeader(h), self: path.Clean(h.Name) == "/"}
+	m := member{item: item{entry: checksums.EntryFromHeader(h)}, self: path.Clean(h.Name) == "/"}
 	e := &m.entry
 	e.ModTime = boundTime(e.ModTime)
 	if value, ok := e.Xattrs[capability]; ok {
@@ -118,13 +124,30 @@ func (p *player) readMember(tr *tar.Reader, h *tar.Header) (member, error) {
 		return m, &checksums.LimitError{What: "bytes of content", Limit: p.limits.Unpacked}
 	}
 	p.bytes += e.Size
+	return m, p.readContent(tr, &m.item)
+}
+
+// readContent keeps a member's bytes, or no more than their digest where
+// nobody asks for the bytes.
+func (p *player) readContent(r io.Reader, it *item) error {
 	sum := sha256.New()
-	n, err := io.Copy(sum, tr)
-	if err != nil || n != e.Size {
-		return m, unlessBound(err, cannot(ArchiveBroken, "%s ends after %d of %d bytes", e.Path, n, e.Size))
+	w := io.Writer(sum)
+	if p.store != nil {
+		it.content = &spooled{p.store, p.store.size, it.entry.Size}
+		w = p.store
 	}
-	sum.Sum(e.Digest[:0])
-	return m, nil
+	n, err := io.Copy(w, r)
+	if _, ok := errors.AsType[*SpoolError](err); ok {
+		return err
+	}
+	if err != nil || n != it.entry.Size {
+		return unlessBound(err, cannot(ArchiveBroken, "%s ends after %d of %d bytes", it.entry.Path, n, it.entry.Size))
+	}
+	if p.store == nil {
+		sum.Sum(it.entry.Digest[:0])
+		it.hashed = true
+	}
+	return nil
 }
 
 // checkMember refuses what builders refuse, or do in ways of their own.
@@ -155,39 +178,74 @@ func boundTime(t time.Time) time.Time {
 	return t.Truncate(time.Second)
 }
 
-// extract writes the members below dest, one after another. o, where not nil,
-// owns them all.
-func (p *player) extract(members []member, dest string, o *owner) error {
-	if err := p.tree.prefetch(memberPaths(members, dest)); err != nil {
+// extraction writes an archive's members below a destination, one after
+// another.
+type extraction struct {
+	*player
+	// begin makes the destination. The owner, where not nil, owns all members.
+	begin func() (dest string, all *owner, err error)
+
+	begun   bool
+	dest    string
+	all     *owner
+	pending []member
+	dirs    []dated
+}
+
+// dated is a directory of an archive and its time.
+type dated struct {
+	name string
+	time time.Time
+}
+
+func (x *extraction) add(m member) error {
+	if x.pending = append(x.pending, m); len(x.pending) < memberBatch {
+		return nil
+	}
+	return x.flush()
+}
+
+func (x *extraction) flush() error {
+	if !x.begun {
+		var err error
+		if x.dest, x.all, err = x.begin(); err != nil {
+			return err
+		}
+		x.begun = true
+	}
+	if err := x.tree.prefetch(memberPaths(x.pending, x.dest)); err != nil {
 		return err
 	}
-	type dated struct {
-		name string
-		time time.Time
-	}
-	var dirs []dated
-	for _, m := range members {
+	for _, m := range x.pending {
 		if m.entry.Type == tar.TypeXGlobalHeader || m.entry.Path == "." && !m.self {
 			continue
 		}
-		if o != nil {
-			m.entry.UID, m.entry.GID = o.uid, o.gid
+		if x.all != nil {
+			m.entry.UID, m.entry.GID = x.all.uid, x.all.gid
 		}
-		if err := p.extractOne(m, dest); err != nil {
+		if err := x.extractOne(m, x.dest); err != nil {
 			return err
 		}
 		if m.entry.Type == tar.TypeDir {
-			dirs = append(dirs, dated{m.entry.Path, m.entry.ModTime})
+			x.dirs = append(x.dirs, dated{m.entry.Path, m.entry.ModTime})
 		}
 	}
-	// Directories get their times at the end: entries written into them would
-	// have changed them.
-	for _, d := range dirs {
-		at, err := p.tree.resolve(d.name, dest, true)
+	x.pending = x.pending[:0]
+	return nil
+}
+
+// finish gives directories their times: entries written into them would have
+// changed them.
+func (x *extraction) finish() error {
+	if err := x.flush(); err != nil {
+		return err
+	}
+	for _, d := range x.dirs {
+		at, err := x.tree.resolve(d.name, x.dest, true)
 		if err != nil {
 			return err
 		}
-		n, err := p.tree.raise(at)
+		n, err := x.tree.raise(at)
 		if err != nil {
 			return err
 		}
@@ -208,9 +266,9 @@ func memberPaths(members []member, dest string) []string {
 }
 
 func (p *player) extractOne(m member, dest string) error {
-	e := m.entry
+	e := &m.entry
 	if m.self {
-		_, err := p.tree.put(dest, e)
+		_, err := p.tree.put(dest, m.item)
 		return err
 	}
 	parent, err := p.tree.resolve(path.Dir(e.Path), dest, true)
@@ -223,11 +281,11 @@ func (p *player) extractOne(m member, dest string) error {
 	at := path.Join(parent, path.Base(e.Path))
 	switch e.Type {
 	case tar.TypeLink:
-		return p.extractLink(at, e, dest)
+		return p.extractLink(at, *e, dest)
 	case tar.TypeSymlink:
 		e.Mode = 0o777
 	}
-	_, err = p.tree.put(at, e)
+	_, err = p.tree.put(at, m.item)
 	return err
 }
 

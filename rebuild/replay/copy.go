@@ -160,11 +160,11 @@ func (c *copying) one(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	e, err := c.file(ctx, resolved, info)
+	it, err := c.file(resolved, info)
 	if err != nil {
 		return err
 	}
-	return c.place(path.Base(name), e)
+	return c.place(path.Base(name), it)
 }
 
 // unpacks reports whether archives are unpacked: by ADD, unless --unpack says

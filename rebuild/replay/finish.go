@@ -2,6 +2,7 @@ package replay
 
 import (
 	"archive/tar"
+	"context"
 	"maps"
 	"path"
 	"slices"
@@ -42,16 +43,14 @@ func (r *Result) MayLack(name string) bool {
 	return found
 }
 
-// finish writes what the upper layer holds to an index.
-func (p *player) finish() (*Result, error) {
-	w := &writer{player: p, builder: p.newBuilder(), first: map[*inode]firstName{}}
+// index writes what the upper layer holds to an index.
+func (p *player) index(ctx context.Context) (*Result, error) {
+	w := &indexer{player: p, builder: p.newBuilder(), first: map[*inode]firstName{}}
 	defer w.builder.Close()
-	if p.in.Dialect == BuildKit {
-		if _, err := w.repeats(".", p.tree.root); err != nil {
-			return nil, err
-		}
+	if err := p.markRepeats(ctx); err != nil {
+		return nil, err
 	}
-	if err := w.children(".", p.tree.root); err != nil {
+	if err := walk(".", p.tree.root, func(at string, n *node) error { return w.visit(ctx, at, n) }); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(w.optional, checksums.ComparePaths)
@@ -69,8 +68,23 @@ func (p *player) newBuilder() *checksums.Builder {
 	return checksums.NewBuilder(nil, p.limits)
 }
 
-// writer walks the upper layer.
-type writer struct {
+// walk visits what is below a node of the upper layer, as a walk of the
+// directory finds it.
+func walk(dir string, n *node, visit func(at string, n *node) error) error {
+	for _, name := range slices.Sorted(maps.Keys(n.children)) {
+		at, child := path.Join(dir, name), n.children[name]
+		if err := visit(at, child); err != nil {
+			return err
+		}
+		if err := walk(at, child, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// indexer puts the entries of the upper layer into an index.
+type indexer struct {
 	*player
 	builder  *checksums.Builder
 	first    map[*inode]firstName // of each inode that has several
@@ -83,43 +97,34 @@ type firstName struct {
 	optional bool
 }
 
-func (w *writer) children(dir string, n *node) error {
-	for _, name := range slices.Sorted(maps.Keys(n.children)) {
-		at, child := path.Join(dir, name), n.children[name]
-		e, err := w.entry(at, child)
-		if err != nil {
-			return err
-		}
-		if err := w.add(e, child.repeats); err != nil {
-			return err
-		}
-		if err := w.mark(at, child); err != nil {
-			return err
-		}
-		if err := w.children(at, child); err != nil {
-			return err
-		}
+func (w *indexer) visit(ctx context.Context, at string, n *node) error {
+	if _, err := n.ino.digest(ctx, at); err != nil {
+		return err
 	}
-	return nil
+	e, err := w.entry(at, n)
+	if err != nil {
+		return err
+	}
+	if err := w.add(e, n.repeats); err != nil {
+		return err
+	}
+	mark, sure, err := w.mark(at, n)
+	if err != nil || mark == nil {
+		return err
+	}
+	return w.add(*mark, !sure)
 }
 
-func (w *writer) add(e checksums.Entry, optional bool) error {
+func (w *indexer) add(e checksums.Entry, optional bool) error {
 	if optional {
 		w.optional = append(w.optional, e.Path)
 	}
 	return w.builder.Add(e)
 }
 
-// entry is how the layer has a node. Of a header's other fields, which archives
-// and the layers below have, builders keep nothing.
-func (w *writer) entry(at string, n *node) (checksums.Entry, error) {
-	from := &n.ino.entry
-	e := checksums.Entry{Path: at, Type: from.Type, Mode: from.Mode, UID: from.UID, GID: from.GID, Size: from.Size,
-		Link: from.Link, Devmajor: from.Devmajor, Devminor: from.Devminor,
-		ModTime: from.ModTime.Truncate(time.Second), Digest: from.Digest}
-	if value, ok := from.Xattrs[capability]; ok {
-		e.Xattrs = map[string]string{capability: value}
-	}
+// entry is how the layer has a node.
+func (w *indexer) entry(at string, n *node) (checksums.Entry, error) {
+	e := n.ino.header(at)
 	if !n.ino.links {
 		return e, nil
 	}
@@ -135,4 +140,18 @@ func (w *writer) entry(at string, n *node) (checksums.Entry, error) {
 	e.Type, e.Link, e.Size, e.Digest = tar.TypeLink, first.path, 0, [32]byte{}
 	e.Devmajor, e.Devminor = 0, 0
 	return e, nil
+}
+
+// header is what a layer says of an inode under its first name. Of a header's
+// other fields, which archives and the layers below have, builders keep
+// nothing.
+func (i *inode) header(at string) checksums.Entry {
+	from := &i.entry
+	e := checksums.Entry{Path: at, Type: from.Type, Mode: from.Mode, UID: from.UID, GID: from.GID, Size: from.Size,
+		Link: from.Link, Devmajor: from.Devmajor, Devminor: from.Devminor,
+		ModTime: from.ModTime.Truncate(time.Second), Digest: from.Digest}
+	if value, ok := from.Xattrs[capability]; ok {
+		e.Xattrs = map[string]string{capability: value}
+	}
+	return e
 }

@@ -3,9 +3,6 @@ package replay
 import (
 	"archive/tar"
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -20,46 +17,30 @@ func (c *copying) archive(ctx context.Context, resolved string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	members, err := c.readSource(&sourceReader{ctx: ctx, r: f})
-	if len(members) == 0 || err != nil {
-		return false, err
+	return c.unpack(&sourceReader{ctx: ctx, r: f}, &extraction{player: c.player, begin: c.archiveDest})
+}
+
+// archiveDest makes the destination of an archive.
+func (c *copying) archiveDest() (dest string, all *owner, err error) {
+	if dest, err = c.tree.resolve(c.dest, ".", true); err != nil {
+		return "", nil, err
 	}
-	dest, err := c.tree.resolve(c.dest, ".", true)
-	if err != nil {
-		return false, err
-	}
-	dirs, all := owner{}, (*owner)(nil)
+	dirs := owner{}
 	if c.chown && c.in.Dialect == BuildKit { // the classic builder has no such thing for archives
 		dirs, all = c.owner, &c.owner
 	}
-	if _, err := c.tree.mkdirAll(dest, dirs, newDirMode); err != nil {
-		return false, err
-	}
-	return true, c.extract(members, dest, all)
+	_, err = c.tree.mkdirAll(dest, dirs, newDirMode)
+	return dest, all, err
 }
 
-// file returns the entry for a file of the context, which is read to its end.
-func (c *copying) file(ctx context.Context, resolved string, info fs.FileInfo) (checksums.Entry, error) {
+// file returns what a file of the context becomes.
+func (c *copying) file(resolved string, info fs.FileInfo) (item, error) {
 	e := checksums.Entry{Type: tar.TypeReg, Mode: c.modeOf(info), UID: c.owner.uid, GID: c.owner.gid, Size: info.Size()}
 	if e.Size > c.limits.Unpacked-c.bytes {
-		return e, &checksums.LimitError{What: "bytes of content", Limit: c.limits.Unpacked}
+		return item{}, &checksums.LimitError{What: "bytes of content", Limit: c.limits.Unpacked}
 	}
 	c.bytes += e.Size
-	f, err := c.view.Open(resolved)
-	if err != nil {
-		return e, err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, io.LimitReader(&sourceReader{ctx: ctx, r: f}, e.Size+1))
-	if err != nil {
-		return e, fmt.Errorf("reading %s: %w", resolved, err)
-	}
-	if n != e.Size {
-		return e, fmt.Errorf("reading %s: it does not have the %d bytes that it says", resolved, e.Size)
-	}
-	sum.Sum(e.Digest[:0])
-	return e, nil
+	return item{entry: e, content: &inContext{c.view, resolved}}, nil
 }
 
 // modeOf is the mode of a copied file or directory. The classic builder changes
@@ -80,7 +61,7 @@ func (c *copying) modeOf(info fs.FileInfo) int64 {
 }
 
 // place writes a file to the destination, or into it where that is a directory.
-func (c *copying) place(base string, e checksums.Entry) error {
+func (c *copying) place(base string, it item) error {
 	at, err := c.tree.resolve(c.dest, ".", true)
 	if err != nil {
 		return err
@@ -95,7 +76,7 @@ func (c *copying) place(base string, e checksums.Entry) error {
 	if err := c.makeDir(path.Dir(at), c.owner); err != nil {
 		return err
 	}
-	return c.write(at, e)
+	return c.write(at, it)
 }
 
 // makeDir makes directories on the way to a destination.
@@ -109,26 +90,25 @@ func (c *copying) makeDir(dir string, o owner) error {
 
 // write puts an entry; BuildKit refuses to replace a directory by a file, or
 // anything by a directory.
-func (c *copying) write(at string, e checksums.Entry) error {
+func (c *copying) write(at string, it item) error {
 	old, err := c.tree.lstat(at)
 	if err != nil {
 		return err
 	}
-	if old != nil && c.in.Dialect == BuildKit && (old.Type == tar.TypeDir) != (e.Type == tar.TypeDir) {
+	if old != nil && c.in.Dialect == BuildKit && (old.Type == tar.TypeDir) != (it.entry.Type == tar.TypeDir) {
 		return cannot(Conflict, "%s is of another type below", at)
 	}
-	_, err = c.tree.put(at, e)
+	_, err = c.tree.put(at, it)
 	return err
 }
 
 // inline writes a here-document.
-func (c *copying) inline(name, text string) error {
-	e := checksums.Entry{Type: tar.TypeReg, Mode: 0o644, UID: c.owner.uid, GID: c.owner.gid,
-		Size: int64(len(text)), Digest: sha256.Sum256([]byte(text))}
+func (c *copying) inline(name, content string) error {
+	e := checksums.Entry{Type: tar.TypeReg, Mode: 0o644, UID: c.owner.uid, GID: c.owner.gid, Size: int64(len(content))}
 	if c.chmod {
 		e.Mode = c.mode
 	}
-	return c.place(path.Base(name), e)
+	return c.place(path.Base(name), item{entry: e, content: text(content)})
 }
 
 // found is something inside a folder that is copied.
@@ -167,7 +147,7 @@ func (c *copying) folder(ctx context.Context, resolved string) error {
 		return err
 	}
 	for _, f := range all {
-		if err := c.inFolder(ctx, f); err != nil {
+		if err := c.inFolder(f); err != nil {
 			return err
 		}
 	}
@@ -189,8 +169,9 @@ func (c *copying) folderDest() (string, error) {
 	return at, c.makeDir(at, c.owner)
 }
 
-func (c *copying) inFolder(ctx context.Context, f found) error {
-	e := checksums.Entry{Mode: 0o777, UID: c.owner.uid, GID: c.owner.gid}
+func (c *copying) inFolder(f found) error {
+	it := item{entry: checksums.Entry{Mode: 0o777, UID: c.owner.uid, GID: c.owner.gid}}
+	e := &it.entry
 	switch mode := f.info.Mode(); {
 	case mode.IsDir():
 		e.Type = tar.TypeDir
@@ -207,11 +188,11 @@ func (c *copying) inFolder(ctx context.Context, f found) error {
 		e.Type, e.Link = tar.TypeSymlink, link
 	case mode.IsRegular():
 		var err error
-		if e, err = c.file(ctx, f.name, f.info); err != nil {
+		if it, err = c.file(f.name, f.info); err != nil {
 			return err
 		}
 	default:
 		return cannot(SourceUnusual, "%s is %s", f.name, mode.Type())
 	}
-	return c.write(f.target, e)
+	return c.write(f.target, it)
 }

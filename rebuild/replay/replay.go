@@ -1,5 +1,6 @@
 // Package replay assembles what ADD, COPY and WORKDIR directives leave in a
-// layer, from a source tree and from what the layers below hold.
+// layer, from a source tree and from what the layers below hold: the entries
+// (Layer) and the archive, byte for byte (WriteLayer).
 //
 // A directive is played on a model of the file system as an overlay shows it:
 // the layers below, and on top of them the layer that the directive writes.
@@ -14,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/imageverify/verify/checksums"
@@ -46,6 +48,7 @@ const (
 	SameAsLower     = "same-as-lower"      // a hard-linked file of which some names are below as they were: the builder may have left those out
 	VariableUnknown = "variable-unknown"   // an argument depends on a variable that only the base image has
 	UnknownDialect  = "unknown-dialect"    // Dialect is neither
+	ContentBelow    = "content-below"      // a layer repeats a file of the layers below, whose contents are not at hand
 	NothingToReplay = "nothing-to-replay"  // a directive without files
 )
 
@@ -88,6 +91,10 @@ type Input struct {
 	Created time.Time
 	// Limits bounds what archives unpack to; zero fields have their defaults.
 	Limits checksums.Limits
+	// Spill opens temporary files, for contents of archives that do not fit
+	// into memory; they need no name. nil stands for files in the system's
+	// temporary folder.
+	Spill func() (*os.File, error)
 	// NewBuilder makes the builder of the result; nil stands for one with
 	// Limits.
 	NewBuilder func() *checksums.Builder
@@ -98,35 +105,40 @@ type Input struct {
 // checks what it reads has its say. The error is a *NotReplayable where the
 // source does not decide the layer; the caller closes the result.
 func Layer(ctx context.Context, in Input) (*Result, error) {
-	if in.Dialect != Classic && in.Dialect != BuildKit {
-		return nil, cannot(UnknownDialect, "%q", in.Dialect)
-	}
 	p := newPlayer(in)
-	var err error
-	switch d := in.Directive; {
-	case d.Copy != nil && (d.Name == "ADD" || d.Name == "COPY"):
-		err = p.copy(ctx, d.Copy)
-	case d.Name == "WORKDIR" && d.WorkingDir != "":
-		err = p.workdir(d.WorkingDir, d.User)
-	case d.Name == "RUN":
-		err = cannot(NeedsRun, "%s", d.Name)
-	default:
-		err = cannot(NothingToReplay, "%s", d.Name)
-	}
-	if err != nil {
+	if err := p.play(ctx); err != nil {
 		return nil, err
 	}
-	return p.finish()
+	return p.index(ctx)
 }
 
 // player plays one directive.
 type player struct {
 	in     Input
 	tree   *tree
+	store  *spool // of archives' contents; nil where digests are enough
 	limits checksums.Limits
 	bytes  int64 // of content so far
 	// stamped is whether the umask decided a mode.
 	stamped bool
+
+	repeatsMarked bool
+}
+
+func (p *player) play(ctx context.Context) error {
+	if p.in.Dialect != Classic && p.in.Dialect != BuildKit {
+		return cannot(UnknownDialect, "%q", p.in.Dialect)
+	}
+	switch d := p.in.Directive; {
+	case d.Copy != nil && (d.Name == "ADD" || d.Name == "COPY"):
+		return p.copy(ctx, d.Copy)
+	case d.Name == "WORKDIR" && d.WorkingDir != "":
+		return p.workdir(d.WorkingDir, d.User)
+	case d.Name == "RUN":
+		return cannot(NeedsRun, "%s", d.Name)
+	default:
+		return cannot(NothingToReplay, "%s", d.Name)
+	}
 }
 
 func newPlayer(in Input) *player {

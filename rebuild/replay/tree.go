@@ -17,10 +17,16 @@ const (
 	maxLinks = 255
 )
 
-// inode is what one or more names of the upper layer stand for. Its entry's
-// Path is not used.
+// item is what is written at a path. The entry's Path is not used.
+type item struct {
+	entry   checksums.Entry
+	content content // of a file; nil where the entry's digest is all that is known
+	hashed  bool    // the entry's digest is that of the content
+}
+
+// inode is what one or more names of the upper layer stand for.
 type inode struct {
-	entry checksums.Entry
+	item
 	links bool // more than one name
 }
 
@@ -47,8 +53,10 @@ type tree struct {
 	count  int
 }
 
+func newInode(it item) *inode { return &inode{item: it} }
+
 func newTree(lower func(paths ...string) (map[string]checksums.Entry, error), limits checksums.Limits) *tree {
-	root := &node{ino: &inode{entry: checksums.Entry{Type: tar.TypeDir, Mode: newDirMode}}, carried: true}
+	root := &node{ino: newInode(item{entry: checksums.Entry{Type: tar.TypeDir, Mode: newDirMode}}), carried: true}
 	return &tree{root: root, lower: lower, known: map[string]*checksums.Entry{}, limits: limits}
 }
 
@@ -214,7 +222,7 @@ func (t *tree) raise(p string) (*node, error) {
 	if e == nil {
 		return nil, cannot(Conflict, "%s: the layers below lack the target of the hard link", p)
 	}
-	n := &node{ino: &inode{entry: *e}, carried: e.Type == tar.TypeDir}
+	n := &node{ino: newInode(item{entry: *e, hashed: true}), carried: e.Type == tar.TypeDir}
 	return n, t.attach(parent, path.Base(p), n)
 }
 
@@ -234,22 +242,22 @@ func (n *node) touch() { n.ino.entry.ModTime = time.Time{} }
 
 // put writes an entry. Over what exists it works as unpacking does: a
 // directory over a directory changes its attributes, all else replaces.
-func (t *tree) put(p string, e checksums.Entry) (*node, error) {
+func (t *tree) put(p string, it item) (*node, error) {
 	old, err := t.lstat(p)
 	if err != nil {
 		return nil, err
 	}
-	if old != nil && old.Type == tar.TypeDir && e.Type == tar.TypeDir {
+	if old != nil && old.Type == tar.TypeDir && it.entry.Type == tar.TypeDir {
 		n, err := t.dir(p)
 		if err != nil {
 			return nil, err
 		}
 		if n != t.root {
-			n.ino.entry, n.carried = e, false
+			n.ino.item, n.carried = it, false
 		}
 		return n, nil
 	}
-	return t.replace(p, &inode{entry: e})
+	return t.replace(p, newInode(it))
 }
 
 // replace gives a path a new inode; what was there is gone.
@@ -303,6 +311,6 @@ func (t *tree) mkdirAll(p string, o owner, mode int64) (made bool, err error) {
 	if _, err := t.mkdirAll(path.Dir(p), o, mode); err != nil {
 		return false, err
 	}
-	_, err = t.put(p, checksums.Entry{Type: tar.TypeDir, Mode: mode, UID: o.uid, GID: o.gid})
+	_, err = t.put(p, item{entry: checksums.Entry{Type: tar.TypeDir, Mode: mode, UID: o.uid, GID: o.gid}})
 	return true, err
 }
