@@ -20,42 +20,50 @@ func findChecksum(f *facts) *Finding {
 	for _, s := range f.sums {
 		parts = append(parts, sumPart(s))
 		independent = independent && s.independent()
-		if s.result.Line > 0 {
-			evidence = append(evidence, Evidence{Kind: "file", Value: fmt.Sprintf("%s:%d", s.list.File, s.result.Line)},
-				Evidence{Kind: "digest", Value: s.result.Algorithm + ":" + s.result.Got})
+		if s.line.Line > 0 {
+			evidence = append(evidence, Evidence{Kind: "file", Value: s.where()},
+				Evidence{Kind: "digest", Value: s.line.Algorithm + ":" + s.line.Digest})
 		}
 	}
 	all := fmt.Sprintf("%s is in %s's %s", f.sums[0].name, f.sums[0].distributor.Name, f.sums[0].list.File)
 	if !independent {
 		all += ", a list of the same commit: consistent, not independent"
 	}
-	out := ofParts(parts, all)
-	if out.Status == Pass || out.Status == Fail {
-		out.with(evidence...)
-	}
+	out := ofParts(parts, all).with(evidence...)
 	out.details().Independent = &independent
 	return out
 }
 
+// where is the list's line for the file.
+func (s sumFact) where() string { return fmt.Sprintf("%s:%d", s.list.File, s.line.Line) }
+
 func sumPart(s sumFact) Part {
 	switch {
-	case errors.Is(s.err, sums.ErrTwoSums):
-		return Part{s.name, Fail, "two-sums", s.err.Error()}
-	case errors.Is(s.err, errListAbsent):
-		return Part{s.name, Unknown, "list-absent", s.err.Error()}
-	case errors.Is(s.err, fs.ErrNotExist):
-		return Part{s.name, Unknown, "source-absent", s.err.Error()}
-	case errors.Is(s.err, sums.ErrSyntax):
-		return Part{s.name, Unknown, "list-invalid", fmt.Sprintf("%s: %s", s.list.File, s.err)}
-	case s.err != nil:
-		reason := reasonOf(s.err)
-		return Part{s.name, unknownUnless(reason, "object-mismatch"), reason, s.err.Error()}
-	case s.result.Status == sums.NotListed:
+	case s.listErr != nil:
+		return listPart(s)
+	case s.line.Line == 0:
 		return Part{s.name, Fail, "not-listed", fmt.Sprintf("%s has no line for it", s.list.File)}
+	case s.archiveErr != nil:
+		reason := reasonOf(s.archiveErr)
+		if errors.Is(s.archiveErr, fs.ErrNotExist) {
+			reason = "source-absent"
+		}
+		return Part{s.name, unknownUnless(reason, "object-mismatch"), reason,
+			fmt.Sprintf("%s says %s:%s; %s", s.where(), s.line.Algorithm, s.line.Digest, s.archiveErr)}
 	case s.result.Status != sums.ListedAndEqual:
-		return Part{s.name, Fail, "sum-differs", fmt.Sprintf("%s:%d says %s, the file's %s is %s", s.list.File, s.result.Line, s.result.Want, s.result.Algorithm, s.result.Got)}
+		return Part{s.name, Fail, "sum-differs", fmt.Sprintf("%s says %s, the file's %s is %s", s.where(), s.result.Want, s.result.Algorithm, s.result.Got)}
 	}
 	return Part{s.name, Pass, "", s.result.Got}
+}
+
+// listPart judges a list that tells nothing of the file.
+func listPart(s sumFact) Part {
+	reason := reasonOf(s.listErr)
+	switch reason {
+	case "two-sums", "object-mismatch":
+		return Part{s.name, Fail, reason, fmt.Sprintf("%s: %s", s.list.File, s.listErr)}
+	}
+	return Part{s.name, Unknown, reason, fmt.Sprintf("%s: %s", s.list.File, s.listErr)}
 }
 
 // findSignature judges rootfs.signature; it applies where the distributor signs

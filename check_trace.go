@@ -74,9 +74,40 @@ func noLibrary(err error) *Finding {
 func sameElsewhere(t *provenance.Trace) *Finding {
 	o, j := t.Origin, t.Judged
 	reason := reasonOf(o.Err)
-	out := finding(unknownUnless(reason, "object-mismatch"), reason, "%s could not be read (%s); what follows was judged on %s",
-		place(o), errorLine(o.Err), place(j)).with(originEvidence(j)...)
-	return withAttempts(out, t)
+	out := finding(unknownUnless(reason, "object-mismatch"), reason, "%s could not be read (%s); what follows was judged on %s, which has %s",
+		place(o), errorLine(o.Err), place(j), likeness(t.Same)).with(originEvidence(j)...)
+	out = withAttempts(out, t)
+	out.details().SameAs = sameAs(t)
+	return out
+}
+
+// likeness says in what another commit is the origin's like.
+func likeness(same *provenance.Same) string {
+	text := "a Dockerfile that matches"
+	if same.Serial != "" {
+		text += ", of the serial " + same.Serial
+	}
+	if same.Content {
+		text += ", and the files that the history has the hashes of"
+	}
+	return text
+}
+
+// sameAs is the commit that was judged in the origin's place; nil where the
+// origin itself was.
+func sameAs(t *provenance.Trace) *SameAs {
+	if t == nil || t.Judged == nil || t.Judged == t.Origin {
+		return nil
+	}
+	j := t.Judged
+	return &SameAs{j.Repository, j.Commit, j.Directory, j.File, t.Same.Serial, t.Same.Content}
+}
+
+// judgedElsewhere adds to a finding that rests on the judged files that they are
+// another commit's than the origin's.
+func (f *Finding) judgedElsewhere(same *SameAs) {
+	f.Summary += "; judged on another commit, " + same.Commit
+	f.details().SameAs = same
 }
 
 func unreadOrigin(t *provenance.Trace) *Finding {
@@ -103,9 +134,8 @@ func withAttempts(f *Finding, t *provenance.Trace) *Finding {
 	if len(t.Attempts) < 2 {
 		return f
 	}
-	f.Details = &Details{}
 	for _, a := range t.Attempts {
-		f.Details.Candidates = append(f.Details.Candidates, Attempt{a.Repository, a.Commit, a.Directory, outcome(a)})
+		f.details().Candidates = append(f.Details.Candidates, Attempt{a.Repository, a.Commit, a.Directory, outcome(a)})
 	}
 	return f
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // need says which stages a check rests on.
@@ -31,6 +32,12 @@ type check struct {
 	fails, others []string
 	// find makes the finding; nil when the check does not apply to the image.
 	find func(*facts) *Finding
+}
+
+// restsOnFiles reports whether the check compares the image with files that the
+// trace found, rather than being about the trace itself.
+func (c check) restsOnFiles() bool {
+	return c.needs&needTrace != 0 && !strings.HasPrefix(c.id, "trace.")
 }
 
 func always(*facts) bool { return true }
@@ -143,7 +150,7 @@ var checkTable = []check{
 		needs:    needConfig | needTrace | needSums,
 		required: always,
 		fails:    []string{"sum-differs", "two-sums", "not-listed", "object-mismatch"},
-		others:   slices.Concat([]string{"list-absent", "list-invalid"}, unreadSource),
+		others:   slices.Concat([]string{"list-absent", "list-invalid", "list-weak"}, unreadSource),
 		find:     findChecksum,
 	},
 	{
@@ -236,6 +243,9 @@ func findAll(f *facts, r Requirements) []Finding {
 		found.Check = c.id
 		found.Required = r.requires(c.id, c.required(f))
 		found.Accepted = r.accepts(found)
+		if same := sameAs(f.trace); same != nil && c.restsOnFiles() {
+			found.judgedElsewhere(same)
+		}
 		if found.Evidence == nil {
 			found.Evidence = []Evidence{}
 		}

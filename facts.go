@@ -54,8 +54,14 @@ type sumFact struct {
 	distributor sums.Distributor
 	list        sums.List
 	name        string
-	result      sums.Result
-	err         error
+	// line is the list's for the file, zero where it has none; listErr says why
+	// the list tells nothing.
+	line    sums.Entry
+	listErr error
+	// result is what comparing the file with the line gave, archiveErr why the
+	// file could not be had.
+	result     sums.Result
+	archiveErr error
 
 	// signed says that the list has a signature, signature or signatureErr what
 	// came of it.

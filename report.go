@@ -168,6 +168,9 @@ type Details struct {
 	Holes []string `json:"holes,omitempty"`
 	// Candidates are the origins that were tried, in order.
 	Candidates []Attempt `json:"candidates,omitempty"`
+	// SameAs is the commit that the finding was judged on, where it is not the
+	// origin's: files of the origin are absent.
+	SameAs *SameAs `json:"sameAs,omitempty"`
 	// Counts are differences by class.
 	Counts map[string]int `json:"counts,omitempty"`
 	// Cached says that the answer rests on an earlier run's reading of bytes
@@ -205,6 +208,24 @@ type Attempt struct {
 	Directory  string `json:"directory,omitempty"`
 	// Outcome is matched or the reason it is not the origin.
 	Outcome string `json:"outcome"`
+}
+
+// SameAs is a commit whose directory is, as far as can be told, the same as the
+// origin's: its Dockerfile matches the image, and so does what is named here.
+type SameAs struct {
+	// Repository is the origin's URL.
+	Repository string `json:"repository"`
+	// Commit is the commit that was judged, a full id in hex.
+	Commit string `json:"commit"`
+	// Directory is the build context in it, and File the Dockerfile there.
+	Directory string `json:"directory,omitempty"`
+	File      string `json:"file"`
+	// Serial is the date of the distributor's build, by the library's tags for
+	// the origin and by the commit itself.
+	Serial string `json:"serial,omitempty"`
+	// Content says that every content hash in history is that of the commit's
+	// files.
+	Content bool `json:"content"`
 }
 
 // Timings says how long a run took, in all and by stage.

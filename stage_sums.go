@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +14,15 @@ import (
 	"github.com/imageverify/verify/checksums/sums"
 	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/dockerfile"
+	"github.com/imageverify/verify/provenance/source"
 )
 
-// maxSignature bounds a detached signature in bytes.
-const maxSignature = 256 << 10
+// maxList and maxSignature bound a checksum file and a detached signature, in
+// bytes.
+const (
+	maxList      = 4 << 20
+	maxSignature = 256 << 10
+)
 
 // errListAbsent is for a distributor's list that is not where it should be.
 var errListAbsent = errors.New("the checksum file is not there")
@@ -47,59 +53,58 @@ func (s *session) checkSums(ctx context.Context, f *facts, n need) {
 	}
 }
 
+// checkSum looks an archive up in its list, and compares the two. A list that
+// speaks of it speaks whether or not the archive can be had.
 func checkSum(ctx context.Context, a *provenance.Attempt, d sums.Distributor, list sums.List, name string) sumFact {
 	fact := sumFact{distributor: d, list: list, name: name}
-	text, err := openList(a, list.Path(a.Directory, name))
+	text, err := readFile(a, list.Path(a.Directory, name), maxList, errListAbsent)
 	if err != nil {
-		fact.err = err
+		fact.listErr = err
 		return fact
 	}
-	defer text.Close()
+	listed := false
+	fact.line, listed, fact.listErr = sums.Lookup(bytes.NewReader(text), list.Name(a.Directory, name))
+	if fact.listErr != nil || !listed {
+		return fact
+	}
 	file, err := a.Context.Open(name)
 	if err != nil {
-		fact.err = err
+		fact.archiveErr = err
 		return fact
 	}
 	defer file.Close()
-	fact.result, fact.err = sums.Check(ctx, text, list.Name(a.Directory, name), file)
+	fact.result, fact.archiveErr = sums.Compare(ctx, fact.line, file)
 	return fact
-}
-
-func openList(a *provenance.Attempt, name string) (fs.File, error) {
-	f, err := a.Context.Root().Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", name, errListAbsent)
-	}
-	return f, err
 }
 
 // checkSignature verifies the list's detached signature with the distributor's
 // pinned key.
 func (s *session) checkSignature(ctx context.Context, a *provenance.Attempt, fact sumFact) (sums.SignatureResult, error) {
-	signature, err := readSignature(a, fact.list.SignaturePath(a.Directory, fact.name))
+	signature, err := readFile(a, fact.list.SignaturePath(a.Directory, fact.name), maxSignature, sums.ErrNoSignature)
 	if err != nil {
 		return sums.SignatureResult{}, err
 	}
-	list, err := openList(a, fact.list.Path(a.Directory, fact.name))
+	list, err := readFile(a, fact.list.Path(a.Directory, fact.name), maxList, errListAbsent)
 	if err != nil {
 		return sums.SignatureResult{}, err
 	}
-	defer list.Close()
-	return sums.VerifySignature(ctx, list, signature, s.keyring, fact.distributor, time.Now())
+	return sums.VerifySignature(ctx, bytes.NewReader(list), signature, s.keyring, fact.distributor, time.Now())
 }
 
-func readSignature(a *provenance.Attempt, name string) ([]byte, error) {
+// readFile reads a small file of the commit whole; absent is what it means that
+// the commit has none.
+func readFile(a *provenance.Attempt, name string, limit int64, absent error) ([]byte, error) {
 	f, err := a.Context.Root().Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", name, sums.ErrNoSignature)
+		return nil, fmt.Errorf("%s: %w", name, absent)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSignature+1))
-	if err == nil && len(data) > maxSignature {
-		err = fmt.Errorf("%s: %w", name, sums.ErrUnsupported)
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = &source.LimitError{What: "size of " + name, Limit: limit}
 	}
 	return data, err
 }

@@ -66,6 +66,8 @@ type Trace struct {
 	// the same build where the origin's own files are absent. nil when no
 	// Dockerfile could be read.
 	Judged *Attempt
+	// Same says in what Judged is Origin's like, where it is another attempt.
+	Same *Same
 	// Attempts are all candidates that were tried, in order.
 	Attempts []*Attempt
 	// InForce is the library's entry in force now for the tag; nil where there
@@ -150,7 +152,7 @@ func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
 			return nil, err
 		}
 	}
-	return t, nil
+	return t, t.judgeElsewhere(ctx)
 }
 
 func (t *Trace) libraryCandidates(ctx context.Context, s Subject, from Sources) ([]library.Candidate, []Evidence, error) {

@@ -61,7 +61,7 @@ func Check(ctx context.Context, list io.Reader, name string, file io.Reader) (Re
 	if !listed {
 		return Result{Status: NotListed}, nil
 	}
-	return compare(ctx, e, file)
+	return Compare(ctx, e, file)
 }
 
 // Lookup finds a name in the list as Check does, without the file: the line of
@@ -89,7 +89,9 @@ func Lookup(list io.Reader, name string) (Entry, bool, error) {
 	return Entry{}, false, fmt.Errorf("line %d: %w", named[0].Line, ErrWeak)
 }
 
-func compare(ctx context.Context, e Entry, file io.Reader) (Result, error) {
+// Compare hashes a file, to its end, and compares it with the line that Lookup
+// found for it.
+func Compare(ctx context.Context, e Entry, file io.Reader) (Result, error) {
 	var h hash.Hash
 	for _, known := range hashes {
 		if known.name == e.Algorithm {

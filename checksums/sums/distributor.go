@@ -16,6 +16,8 @@ type Distributor struct {
 	Lists []List
 	// Published are those at the distributor's own addresses.
 	Published []List
+	// Serial is where a commit tells the serial of its build.
+	Serial SerialFile
 	// Keys sign the lists or archives; any one of them will do.
 	Keys []Key
 	// Hashes are what a signature may be made over: "SHA1", "SHA256", "SHA384",

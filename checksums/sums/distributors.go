@@ -24,6 +24,7 @@ var distributors = []Distributor{
 			Archives:  ubuntuArchive,
 			Signature: "SHA256SUMS.gpg", Signs: OverList, IndependentIfSigned: true,
 		}},
+		Serial: SerialFile{Where: BesideTarball, File: "build-info.txt", Key: "SERIAL"},
 		Published: []List{
 			// docker-brew-ubuntu-core's update.sh has both addresses; folders
 			// by date lie beside "current".
@@ -67,6 +68,8 @@ var distributors = []Distributor{
 			Where: BesideTarball, File: "rootfs.tar.xz.sha256", Algorithm: "sha256",
 			Archives: regexp.MustCompile(`^rootfs\.tar\.xz$`),
 		}},
+		// generate-stackbrew-library.sh reads it for the library's tags.
+		Serial: SerialFile{Where: RepositoryRoot, File: "serial"},
 	},
 }
 

@@ -62,6 +62,7 @@ var advice = map[string]string{
 	"link-differs":          askPublisher,
 	"list-absent":           "ask the distributor for a checksum list of the rootfs",
 	"list-invalid":          "ask the distributor for a checksum list that can be read",
+	"list-weak":             "ask the distributor for a checksum list with SHA-256 or SHA-512",
 	"malformed":             takeFresh,
 	"media-type-differs":    "ask the publisher to state the media type that the layer has; to let it stand: --accept media-type-differs",
 	"mode-differs":          askPublisher,

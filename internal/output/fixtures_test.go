@@ -14,6 +14,7 @@ import (
 var (
 	commitA = strings.Repeat("a1b2c3d4", 5)
 	commitB = strings.Repeat("0badcafe", 5)
+	commitC = strings.Repeat("5a5ec0de", 5)
 	digest1 = "sha256:" + strings.Repeat("11aa22bb", 8)
 	digest2 = "sha256:" + strings.Repeat("33cc44dd", 8)
 	digest3 = "sha256:" + strings.Repeat("55ee66ff", 8)
@@ -172,7 +173,8 @@ func references() *verify.Report {
 	unproved.Findings = []verify.Finding{digests(), {Check: "trace.origin", Status: verify.Unknown, Reason: "offline", Required: true, Evidence: evidence(),
 		Summary: "the library names " + repository + "#" + commitA + ":x86_64: the network is off",
 		Details: &verify.Details{Candidates: []verify.Attempt{{Repository: repository, Commit: commitA, Directory: "x86_64", Outcome: "offline"},
-			{Repository: repository, Commit: commitB, Directory: "x86_64", Outcome: "text-differs"}}}}}
+			{Repository: repository, Commit: commitB, Directory: "x86_64", Outcome: "text-differs"}},
+			SameAs: &verify.SameAs{Repository: repository, Commit: commitC, Directory: "x86_64", File: "Dockerfile", Serial: "20240906", Content: true}}}}
 	r := report(verified().Images[0], unproved, bare)
 	r.References = []string{"distro:3.20.3", "registry.example.org/team/distro:3.20.3", "docker-archive:app.tar", "distro:nowhere"}
 	r.Verdict = verify.Incomplete

@@ -108,7 +108,7 @@ func (c *canvas) partEntries(f *verify.Finding) []entry {
 	slices.SortStableFunc(parts, func(a, b verify.Part) int { return int(b.Status) - int(a.Status) })
 	if !c.Verbose {
 		parts = slices.DeleteFunc(parts, func(p verify.Part) bool { return p.Status == verify.Pass })
-		if len(parts) == 1 && f.Summary == parts[0].Name+": "+parts[0].Summary && f.Reason == parts[0].Reason {
+		if len(parts) == 1 && strings.HasPrefix(f.Summary, parts[0].Name+": "+parts[0].Summary) && f.Reason == parts[0].Reason {
 			return nil
 		}
 	}
@@ -154,6 +154,7 @@ func (c *canvas) detailEntries(f *verify.Finding) []entry {
 		add("variables", strings.Join(d.Holes, ", ")+": only the base image knows what they were")
 	}
 	if c.Verbose {
+		add("judged on", sameAsText(d.SameAs))
 		add("stamped", d.Variant)
 		add("pin", d.Pin)
 		if d.Cached {
@@ -162,6 +163,21 @@ func (c *canvas) detailEntries(f *verify.Finding) []entry {
 		add("independent", independence(d.Independent))
 	}
 	return rows
+}
+
+// sameAsText names the commit that was judged in the origin's place.
+func sameAsText(s *verify.SameAs) string {
+	if s == nil {
+		return ""
+	}
+	text := place(&verify.Claim{Repository: s.Repository, Commit: s.Commit, Directory: s.Directory})
+	if s.Serial != "" {
+		text += ", of the serial " + s.Serial
+	}
+	if s.Content {
+		text += ", with the files that the history has the hashes of"
+	}
+	return text
 }
 
 func newerEntries(n int) string {

@@ -131,8 +131,7 @@ func distinctTips(refs map[string]string) []id {
 	seen := map[id]bool{}
 	var out []id
 	for name, text := range refs {
-		own := strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/")
-		if tip, err := parseID(text); own && err == nil && !seen[tip] {
+		if tip, err := parseID(text); isBranchOrTag(name) && err == nil && !seen[tip] {
 			seen[tip] = true
 			out = append(out, tip)
 		}

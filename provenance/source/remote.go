@@ -52,6 +52,7 @@ type references struct {
 	head   id
 	branch string // that HEAD is, such as refs/heads/master; "" if not told
 	tips   []id   // of branches and tags, each once
+	names  map[string]id
 	can    *capability.List
 }
 
@@ -143,8 +144,9 @@ func readReferences(advert *packp.AdvRefs) (references, error) {
 		}
 	}
 	texts := make(map[string]string, len(advert.References))
+	refs.names = make(map[string]id, len(advert.References))
 	for name, target := range advert.References {
-		texts[name] = target.String()
+		texts[name], refs.names[name] = target.String(), id(target)
 	}
 	refs.tips = distinctTips(texts)
 	return refs, nil

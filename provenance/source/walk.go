@@ -87,20 +87,9 @@ func (r *Repository) ancestor(ctx context.Context, tips []id, want id) (found, c
 
 // parents returns the parents of a commit or, for a tag, what it points to.
 func (r *Repository) parents(ctx context.Context, name id) ([]id, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	o, err := r.store.open(name)
-	if err != nil {
-		return nil, err
-	}
-	as := o.kind
-	if as != kindCommit && as != kindTag {
-		return nil, o.Close() // a tag may name a tree or a blob
-	}
-	data, err := readVerified(o, name, as)
-	if err != nil {
-		return nil, err
+	data, as, err := r.readNamed(ctx, name)
+	if err != nil || as != kindCommit && as != kindTag {
+		return nil, err // a tag may name a tree or a blob
 	}
 	if as == kindTag {
 		target, _, err := parseTag(data)
@@ -111,4 +100,22 @@ func (r *Repository) parents(ctx context.Context, name id) ([]id, error) {
 	}
 	c, err := parseCommit(data)
 	return c.parents, err
+}
+
+// readNamed reads what a reference may name: a commit or a tag, verified. Of
+// other objects it gives the kind alone. Nothing is fetched.
+func (r *Repository) readNamed(ctx context.Context, name id) ([]byte, kind, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	o, err := r.store.open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	as := o.kind
+	if as != kindCommit && as != kindTag {
+		return nil, as, o.Close()
+	}
+	data, err := readVerified(o, name, as)
+	return data, as, err
 }
