@@ -30,6 +30,8 @@ func findOrigin(f *facts) *Finding {
 		return sameElsewhere(f.trace)
 	case origin.Err != nil:
 		return unreadOrigin(f.trace)
+	case judged == nil && f.trace.PastErr != nil:
+		return noPast(f.trace)
 	case judged == nil:
 		return withAttempts(finding(Unknown, "over-limit", "none of the first %s matches, and there are more", plural(len(f.trace.Attempts), "candidate")), f.trace)
 	case origin.Layout != nil && !origin.Matched():
@@ -67,6 +69,12 @@ func noLibrary(err error) *Finding {
 		reason = "library-unavailable"
 	}
 	return finding(Unknown, reason, "the official library could not be read: %s", err)
+}
+
+// noPast is for an entry in force that does not match while no other entries of
+// the library could be had.
+func noPast(t *provenance.Trace) *Finding {
+	return withAttempts(finding(Unknown, reasonOf(t.PastErr), "the entry in force does not match, and the library's past could not be read: %s", errorLine(t.PastErr)), t)
 }
 
 // sameElsewhere is for an origin whose own files are absent while another
@@ -225,6 +233,9 @@ func findCurrent(f *facts) *Finding {
 	c := f.trace.Origin.Candidate
 	if c.InForce && f.trace.Stale != nil {
 		return finding(Unknown, "library-stale", "the entry in force as of an old copy of the library: %s", f.trace.Stale)
+	}
+	if c.InForce && c.Merged.IsZero() {
+		return passed("the library's entry in force").with(Evidence{Kind: "git", Value: c.LibraryCommit})
 	}
 	if c.InForce {
 		return passed("the library's entry in force, since %s", date(c.Merged)).with(Evidence{Kind: "git", Value: c.LibraryCommit})

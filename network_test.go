@@ -289,3 +289,92 @@ func TestALayoutInARemoteRepositoryIsCompared(t *testing.T) {
 	_, _, o = w.remotely(t)
 	wants(t, verifyOne(t, ref, o), Failed, "trace.layout", Fail, "digest-mismatch")
 }
+
+// remoteLibrary serves the world's library too.
+func (w *world) remoteLibrary(t *testing.T) (*gitserver.Server, Options) {
+	t.Helper()
+	s, _, o := w.remotely(t)
+	s.Mirror(t, "lib.git", w.lib)
+	o.Library, o.Cache = "https://git.test/lib.git", t.TempDir()
+	return s, o
+}
+
+// named is an image whose publisher names the commit it was built from.
+func named(w *world, commit string, steps ...step) string {
+	s := w.image(steps...)
+	s.manifest.Annotations = map[string]string{"org.opencontainers.image.source": worldSource + "#" + commit + ":d"}
+	s.seal()
+	return "oci:" + s.write()
+}
+
+// askedForHistory reports whether a request for the library's history was made.
+func askedForHistory(requests []gitserver.Request) bool {
+	for _, r := range requests {
+		if strings.HasPrefix(r.Path, "/lib.git/git-upload-pack") && strings.Contains(r.Asked, "filter blob:none") && !strings.Contains(r.Asked, "deepen 1") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestTheLibrarysPastIsFetchedOnlyWhereItIsNeeded(t *testing.T) {
+	w := newWorld(t)
+	old := w.release(map[string]string{"Dockerfile": "FROM scratch\nCOPY a /a\nCMD [\"/old\"]\n", "a": "true"})
+	commit := w.release(copied)
+	oldSteps := []step{{"COPY a /a # buildkit", []entry{file("a", "true")}}, {`CMD ["/old"]`, nil}}
+	unnamed := w.image(copySteps("true")...)
+	for name, c := range map[string]struct {
+		ref     string
+		status  Status
+		reason  string
+		history bool
+	}{
+		"the entry in force, named by the image":   {named(w, commit, copySteps("true")...), Pass, "", false},
+		"the entry in force, named by nobody":      {"oci:" + unnamed.write(), Pass, "", true},
+		"an older entry, named by the image":       {named(w, old, oldSteps...), Warn, "superseded", true},
+		"an older entry, and the newer one named":  {named(w, commit, oldSteps...), Warn, "superseded", true},
+		"an older entry, and nonsense in its name": {named(w, strings.Repeat("1", 40), oldSteps...), Warn, "superseded", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, o := w.remoteLibrary(t)
+			img := verifyOne(t, c.ref, o)
+			f, _ := findingOf(img, "trace.current")
+			if f.Status != c.status || f.Reason != c.reason {
+				t.Errorf("trace.current is %s (%s), want %s (%s):%s", f.Status, f.Reason, c.status, c.reason, describe(img))
+			}
+			if got := askedForHistory(s.Requests()); got != c.history {
+				t.Errorf("history was asked for: %v, want %v", got, c.history)
+			}
+			img = verifyOne(t, c.ref, o)
+			if again, _ := findingOf(img, "trace.current"); again.Status != c.status || again.Reason != c.reason {
+				t.Errorf("the second time trace.current is %s (%s)", again.Status, again.Reason)
+			}
+			for _, r := range s.Requests() {
+				t.Errorf("the second time %s was asked for", r.Path)
+			}
+		})
+	}
+}
+
+func TestAnEntryInForceThatDiffersIsNoVerdictWithoutThePast(t *testing.T) {
+	w := newWorld(t)
+	ref := importedImage(t, w, func(map[string]string) {})
+	importedImage(t, w, func(f map[string]string) {
+		f["index.json"] = strings.ReplaceAll(f["index.json"], sha([]byte(f["manifest"])).Hex, sha([]byte("other")).Hex)
+	})
+	s, o := w.remoteLibrary(t)
+	wants(t, verifyOne(t, ref, o), Verified, "trace.layout", Pass, "")
+	s, o = w.remoteLibrary(t)
+	s.Between(func(git http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if strings.HasPrefix(r.URL.Path, "/lib.git") && bytes.Contains(body, []byte("filter blob:none")) && !bytes.Contains(body, []byte("deepen 1")) {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			git.ServeHTTP(w, r)
+		})
+	})
+	wants(t, verifyOne(t, ref, o), Incomplete, "trace.origin", Unknown, "no-network")
+}

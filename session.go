@@ -161,16 +161,15 @@ func (s *session) libraryOnce(ctx context.Context) func() (*library.Library, err
 		}
 		o := library.Options{Opener: s.opener, Cache: s.cache, Location: where, Log: s.options.Log}
 		o.Progress = func(what string, n, total int64) { s.gitEvent(Event{What: what, Done: n, Total: total, Count: true}) }
-		if isURL(where) {
-			clone, err := s.opener.Clone(ctx, where, libraryFresh)
-			if err != nil {
-				return nil, err
-			}
-			where, o.Stale = clone.Path, clone.Stale
+		defer s.finishGit()
+		if !isURL(where) {
+			return library.Open(ctx, where, o)
 		}
-		lib, err := library.Open(ctx, where, o)
-		s.finishGit()
-		return lib, err
+		clone, err := s.opener.Clone(ctx, where, libraryFresh)
+		if err != nil {
+			return nil, err
+		}
+		return library.OpenClone(ctx, clone, o)
 	})
 }
 

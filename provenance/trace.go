@@ -76,13 +76,15 @@ type Trace struct {
 	// Truncated says that there are more candidates than are tried.
 	Truncated bool
 	// LibraryErr says why the library gave no candidates, Stale why its copy
-	// was not brought up to date.
-	LibraryErr, Stale error
+	// was not brought up to date, and PastErr why no other candidates could be
+	// had than the entry in force.
+	LibraryErr, Stale, PastErr error
 
 	subject   Subject
 	from      Sources
 	published []Claim
-	rest      []*Attempt       // candidates not yet tried
+	rest      []*Attempt // candidates not yet tried
+	past      func(context.Context) ([]library.Candidate, []Evidence, error)
 	silent    map[string]error // repositories that did not answer
 	moves     int
 }
@@ -136,13 +138,7 @@ func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
 	t := &Trace{subject: s, from: from, published: publisherClaims(s)}
 	candidates, evidence, err := t.libraryCandidates(ctx, s, from)
 	t.LibraryErr = err
-	if len(candidates) > 0 {
-		t.LastEntry = &candidates[0]
-		if i := slices.IndexFunc(candidates, func(c library.Candidate) bool { return c.InForce }); i >= 0 {
-			t.InForce = &candidates[i]
-		}
-	}
-	t.rest = attempts(library.Order(candidates, s.Created, namedCommits(t.published)), evidence, t.published)
+	t.line(candidates, evidence)
 	if _, err := t.advance(ctx); err != nil {
 		return nil, err
 	}
@@ -155,6 +151,20 @@ func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
 	return t, t.judgeElsewhere(ctx)
 }
 
+// line makes candidates the next to be tried.
+func (t *Trace) line(candidates []library.Candidate, evidence []Evidence) {
+	t.InForce, t.LastEntry = nil, nil
+	if len(candidates) > 0 {
+		t.LastEntry = &candidates[0]
+		if i := slices.IndexFunc(candidates, func(c library.Candidate) bool { return c.InForce }); i >= 0 {
+			t.InForce = &candidates[i]
+		}
+	}
+	t.rest = attempts(library.Order(candidates, t.subject.Created, namedCommits(t.published)), evidence, t.published)
+}
+
+// libraryCandidates asks the library: for the entry in force alone, where that
+// is sure to be the first to try and the past is not at hand, else for all.
 func (t *Trace) libraryCandidates(ctx context.Context, s Subject, from Sources) ([]library.Candidate, []Evidence, error) {
 	if s.Repository == "" {
 		return nil, nil, ErrNameUnknown
@@ -167,7 +177,6 @@ func (t *Trace) libraryCandidates(ctx context.Context, s Subject, from Sources) 
 	if err != nil {
 		return nil, nil, err
 	}
-	candidates, err := lib.Candidates(ctx, name, s.Tag, library.Arch(s.OS, s.Architecture, s.Variant))
 	head, date := lib.Head()
 	evidence := []Evidence{
 		{Kind: "url", Value: lib.Location()},
@@ -176,7 +185,36 @@ func (t *Trace) libraryCandidates(ctx context.Context, s Subject, from Sources) 
 	if t.Stale = lib.Stale(); t.Stale != nil {
 		evidence = append(evidence, Evidence{Kind: "line", Value: "the library's copy was not brought up to date: " + t.Stale.Error()})
 	}
-	return candidates, evidence, err
+	arch := library.Arch(s.OS, s.Architecture, s.Variant)
+	past := func(ctx context.Context) ([]library.Candidate, []Evidence, error) {
+		all, err := lib.Candidates(ctx, name, s.Tag, arch)
+		return all, evidence, err
+	}
+	now, sure, err := lib.Certain(ctx, name, s.Tag, arch, namedCommits(t.published))
+	if err != nil || !sure {
+		return past(ctx)
+	}
+	t.past = past
+	return []library.Candidate{now}, evidence, nil
+}
+
+// lookBack asks the library's past for more candidates, once. Those that were
+// tried are not tried again.
+func (t *Trace) lookBack(ctx context.Context) error {
+	past := t.past
+	t.past = nil
+	candidates, evidence, err := past(ctx)
+	if err != nil {
+		t.PastErr = err
+		return ctx.Err()
+	}
+	t.line(candidates, evidence)
+	t.rest = slices.DeleteFunc(t.rest, func(a *Attempt) bool {
+		return slices.ContainsFunc(t.Attempts, func(tried *Attempt) bool {
+			return tried.Repository == a.Repository && tried.Commit == a.Commit && tried.Directory == a.Directory && tried.File == a.File
+		})
+	})
+	return nil
 }
 
 // namedCommits are the commits that build claims other than the library's name.
@@ -217,7 +255,16 @@ func attempts(ordered []library.Candidate, evidence []Evidence, claims []Claim) 
 // returns it; nil when there is none left. A repository that does not answer is
 // asked once.
 func (t *Trace) advance(ctx context.Context) (*Attempt, error) {
-	for len(t.rest) > 0 {
+	for len(t.rest) > 0 || t.past != nil {
+		if len(t.rest) == 0 {
+			if len(t.silent) > 0 {
+				return nil, nil // the entry in force could not be asked about
+			}
+			if err := t.lookBack(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if len(t.Attempts) == maxAttempts {
 			t.Truncated = true
 			return nil, nil
@@ -285,7 +332,7 @@ func (t *Trace) settle() {
 	case t.Judged.Matched() || t.Judged == nil || t.named(t.Judged):
 	case unread >= 0:
 		t.Origin, t.Judged = t.Attempts[unread], nil
-	case t.Truncated:
+	case t.Truncated, t.PastErr != nil:
 		t.Judged = nil
 	}
 }

@@ -38,27 +38,33 @@ type version struct {
 	blob   string
 }
 
-// loadIndex reads the index of the library's HEAD from the cache, or makes it.
-// History that is cut off gives another index for the same HEAD: it is not kept.
-func (l *Library) loadIndex(ctx context.Context, o Options) (*index, error) {
-	keep := o.Cache != nil && !l.repo.Shallow()
-	if keep {
-		if data, err := o.Cache.Get(indexKind, indexVersion, l.head.ID); err == nil {
-			x, err := decodeIndex(data)
-			if err == nil {
-				return x, nil
-			}
-			o.Log.Debug("library index in the cache cannot be used", "error", err)
-		}
+// kept returns the index of the library's HEAD out of the cache, nil where it
+// is not there.
+func (l *Library) kept(o Options) *index {
+	if o.Cache == nil || l.repo.Shallow() {
+		return nil
 	}
-	x, err := makeIndex(ctx, l.repo, l.head.ID, o.Progress)
+	data, err := o.Cache.Get(indexKind, indexVersion, l.head.ID)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	if keep {
-		if err := o.Cache.Put(indexKind, indexVersion, l.head.ID, x.encode()); err != nil {
-			o.Log.Debug("library index cannot be kept", "error", err)
-		}
+	x, err := decodeIndex(data)
+	if err != nil {
+		o.Log.Debug("library index in the cache cannot be used", "error", err)
+		return nil
+	}
+	return x
+}
+
+// makeIndex reads the library's history and keeps the index of it. History that
+// is cut off gives another index for the same HEAD: it is not kept.
+func (l *Library) makeIndex(ctx context.Context, o Options) (*index, error) {
+	x, err := makeIndex(ctx, l.repo, l.head.ID, o.Progress)
+	if err != nil || o.Cache == nil || l.repo.Shallow() {
+		return x, err
+	}
+	if err := o.Cache.Put(indexKind, indexVersion, l.head.ID, x.encode()); err != nil {
+		o.Log.Debug("library index cannot be kept", "error", err)
 	}
 	return x, nil
 }

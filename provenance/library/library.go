@@ -49,7 +49,7 @@ type Options struct {
 	// Location is what Location returns, such as the URL of which path is a
 	// copy; "": the path.
 	Location string
-	// Stale is what Library.Stale returns.
+	// Stale is what Library.Stale returns, for a repository opened by its path.
 	Stale error
 	// Progress is called while the index is made: n commits with changes so far.
 	Progress func(what string, n, total int64)
@@ -63,12 +63,31 @@ type Library struct {
 	head     *source.Commit
 	location string
 	stale    error
-	index    *index
-	log      *slog.Logger
+	options  Options
+	clone    *source.Clone  // nil: the past is in the repository
 	own      *source.Opener // to be closed; nil: the caller's is used
 
-	mu   sync.Mutex
-	memo map[string][]moment
+	mu    sync.Mutex
+	index *index // nil: the past was not asked for yet
+	memo  map[string][]moment
+}
+
+// OpenClone opens the library in a copy of a remote repository. Its past is
+// fetched when it is asked for, unless the cache holds the index of it.
+func OpenClone(ctx context.Context, c *source.Clone, o Options) (*Library, error) {
+	l := &Library{memo: map[string][]moment{}, repo: c.Repo, clone: c, stale: c.Stale}
+	l.options = o.withDefaults(c.URL)
+	l.location = l.options.Location
+	err := l.at(ctx, c.Head)
+	if err == nil && c.Whole() {
+		err = l.load(ctx)
+	} else if err == nil {
+		l.index = l.kept(l.options)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("library %s: %w", l.location, err)
+	}
+	return l, nil
 }
 
 // Open opens the library in a local repository, at its HEAD, and reads or makes
@@ -79,7 +98,8 @@ func Open(ctx context.Context, path string, o Options) (*Library, error) {
 		o.Opener = source.NewOpener(source.Options{})
 		l.own = o.Opener
 	}
-	if err := l.open(ctx, path, o.withDefaults(path)); err != nil {
+	l.options = o.withDefaults(path)
+	if err := l.open(ctx, path); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("library %s: %w", path, err)
 	}
@@ -90,26 +110,50 @@ func Open(ctx context.Context, path string, o Options) (*Library, error) {
 // nil for one that is, or that is no copy.
 func (l *Library) Stale() error { return l.stale }
 
-func (l *Library) open(ctx context.Context, path string, o Options) error {
-	l.location, l.log, l.stale = o.Location, o.Log, o.Stale
+func (l *Library) open(ctx context.Context, path string) error {
+	l.location, l.stale = l.options.Location, l.options.Stale
 	var err error
-	if l.repo, err = o.Opener.OpenPath(ctx, path); err != nil {
+	if l.repo, err = l.options.Opener.OpenPath(ctx, path); err != nil {
 		return err
 	}
 	name, err := l.repo.Head(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		err = l.at(ctx, name)
 	}
-	if l.head, err = l.repo.Commit(ctx, name); err != nil {
-		return err
+	if err == nil {
+		err = l.load(ctx)
 	}
-	if l.index, err = l.loadIndex(ctx, o); err != nil {
-		return err
+	return err
+}
+
+// at reads the commit at which the library stands.
+func (l *Library) at(ctx context.Context, head string) (err error) {
+	l.head, err = l.repo.Commit(ctx, head)
+	return err
+}
+
+// load makes sure that the index of the past is there. The caller holds the
+// lock, or is alone.
+func (l *Library) load(ctx context.Context) (err error) {
+	if l.index == nil {
+		l.index = l.kept(l.options)
 	}
-	if len(l.index.images) == 0 {
-		return fmt.Errorf("it never had a folder named %s", folder)
+	if l.index != nil {
+		return nil
 	}
-	return nil
+	if l.clone != nil {
+		if err := l.clone.Past(ctx); err != nil {
+			return err
+		}
+	}
+	x, err := l.makeIndex(ctx, l.options)
+	if err == nil && len(x.images) == 0 {
+		err = fmt.Errorf("it never had a folder named %s", folder)
+	}
+	if err == nil {
+		l.index = x
+	}
+	return err
 }
 
 func (o Options) withDefaults(path string) Options {
@@ -157,9 +201,15 @@ func (l *Library) history(ctx context.Context, image, tag string) ([]moment, err
 	if kept, ok := l.memo[key]; ok {
 		return kept, nil
 	}
+	if err := l.load(ctx); err != nil {
+		return nil, err
+	}
 	versions, ok := l.index.images[image]
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", image, ErrNoImage)
+	}
+	if err := l.fetch(ctx, versions); err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", folder, image, err)
 	}
 	var out []moment
 	for i := len(versions) - 1; i >= 0; i-- {
@@ -168,7 +218,7 @@ func (l *Library) history(ctx context.Context, image, tag string) ([]moment, err
 		entries, err := l.entries(ctx, v.blob, tag)
 		var bad *ParseError
 		if errors.As(err, &bad) {
-			l.log.Debug("library file cannot be read", "commit", commit.id, "image", image, "error", err)
+			l.options.Log.Debug("library file cannot be read", "commit", commit.id, "image", image, "error", err)
 			continue
 		}
 		if err != nil {
@@ -181,6 +231,17 @@ func (l *Library) history(ctx context.Context, image, tag string) ([]moment, err
 	}
 	l.memo[key] = out
 	return out, nil
+}
+
+// fetch gets all versions of a file at once.
+func (l *Library) fetch(ctx context.Context, versions []version) error {
+	var blobs []string
+	for _, v := range versions {
+		if v.blob != "" {
+			blobs = append(blobs, v.blob)
+		}
+	}
+	return l.repo.FetchBlobs(ctx, blobs)
 }
 
 // entries reads what one version of a file says of a tag; blob is "" where the

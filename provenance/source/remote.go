@@ -202,7 +202,7 @@ type request struct {
 	// limit bounds the answer in bytes; 0 is maxFetch, which is also the bound
 	// of a server that cannot filter what is not asked about history.
 	limit int64
-	// history asks for wants that are here too: what leads to them is not.
+	// history asks for wants that are here too: what leads to them may not be.
 	history bool
 }
 
@@ -252,7 +252,7 @@ func (r request) encode(can *capability.List) *packp.UploadPackRequest {
 		q.Capabilities.Set(capability.Shallow)
 		q.Depth = packp.DepthCommits(r.depth)
 	}
-	if r.filter != "" && can.Supports(capability.Filter) && (r.history || anyObject(can)) {
+	if r.filter != "" && can.Supports(capability.Filter) && anyObject(can) {
 		q.Capabilities.Set(capability.Filter)
 		q.Filter = r.filter
 	}

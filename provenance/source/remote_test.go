@@ -310,7 +310,7 @@ func TestACloneFollowsItsBranchForwardOnly(t *testing.T) {
 	check("offline", c, err, first, network.ErrOffline)
 	c, err = clone(0)
 	check("moved on", c, err, second, nil)
-	r, err := NewOpener(Options{}).OpenPath(t.Context(), c.Path)
+	r, err := NewOpener(Options{}).OpenPath(t.Context(), c.Repo.store.path)
 	if err != nil {
 		t.Fatal(err)
 	}

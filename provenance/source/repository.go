@@ -103,6 +103,22 @@ func (r *Repository) Blob(ctx context.Context, blob string, limit int64) ([]byte
 	return readVerified(o, want, kindBlob)
 }
 
+// FetchBlobs gets blobs of a remote repository, by their ids, in one request
+// before they are read.
+func (r *Repository) FetchBlobs(ctx context.Context, blobs []string) error {
+	if r.remote == nil {
+		return nil
+	}
+	wants := make([]id, len(blobs))
+	for i, blob := range blobs {
+		var err error
+		if wants[i], err = parseID(blob); err != nil {
+			return err
+		}
+	}
+	return r.remote.fetchObjects(ctx, wants)
+}
+
 // find opens an object, not verified.
 func (r *Repository) find(ctx context.Context, want id, as kind) (*object, error) {
 	if err := ctx.Err(); err != nil {
