@@ -51,6 +51,7 @@ func corpusEnv(e *testscript.Env, dir string) {
 	e.Setenv("LIBRARY", filepath.Join(dir, "git/official-images.git"))
 	e.Setenv("ALPINE", "https://github.com/alpinelinux/docker-alpine.git="+filepath.Join(dir, "git/alpinelinux+docker-alpine.git"))
 	e.Setenv("UBUNTU", "https://github.com/tianon/docker-brew-ubuntu-core.git="+filepath.Join(dir, "git/tianon+docker-brew-ubuntu-core.git"))
+	e.Setenv("BUSYBOX", "https://github.com/docker-library/busybox.git="+filepath.Join(dir, "git/docker-library+busybox.git"))
 	e.Setenv("HELLO", "https://github.com/docker-library/hello-world.git="+filepath.Join(dir, "git/docker-library+hello-world.git"))
 }
 
