@@ -38,17 +38,30 @@ type text string
 
 func (t text) open() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(t))), nil }
 
+// belowFile is a file of the layers below.
+type belowFile struct {
+	from func(string) (io.ReadCloser, error)
+	name string
+}
+
+func (b *belowFile) open() (io.ReadCloser, error) { return b.from(b.name) }
+
+// open opens the inode's bytes.
+func (i *inode) open(at string) (io.ReadCloser, error) {
+	switch {
+	case i.content != nil:
+		return i.content.open()
+	case i.entry.Size == 0:
+		return text("").open()
+	}
+	return nil, cannot(ContentBelow, "%s", at)
+}
+
 // copyTo writes the inode's bytes, which are all read, and not one more or less
 // than its size.
 func (i *inode) copyTo(ctx context.Context, w io.Writer, at string) error {
 	size := i.entry.Size
-	if size == 0 && i.content == nil {
-		return nil
-	}
-	if i.content == nil {
-		return cannot(ContentBelow, "%s", at)
-	}
-	r, err := i.content.open()
+	r, err := i.open(at)
 	if err != nil {
 		return fmt.Errorf("reading the source of %s: %w", at, err)
 	}

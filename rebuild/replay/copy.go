@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/moby/patternmatcher"
 
 	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/checksums/buildhash"
@@ -19,14 +22,16 @@ type copying struct {
 	dest   string
 	owner  owner
 	chown  bool
-	mode   int64
-	chmod  bool
+	chmod  *chmod // nil for none
 	stamps buildhash.Variant
+	// excluded and included are the patterns of --exclude and, one source at a
+	// time, of --parents; nil for none.
+	excluded, included *patternmatcher.PatternMatcher
 }
 
 // copy plays an ADD or a COPY.
 func (p *player) copy(ctx context.Context, what *dockerfile.Copy) error {
-	if err := refuse(what); err != nil {
+	if err := refuse(p.in, what); err != nil {
 		return err
 	}
 	c := &copying{player: p, what: what, dest: checksums.CleanPath(what.Dest),
@@ -55,16 +60,12 @@ func (p *player) copy(ctx context.Context, what *dockerfile.Copy) error {
 }
 
 // refuse finds what makes a directive depend on more than the context.
-func refuse(what *dockerfile.Copy) error {
+func refuse(in Input, what *dockerfile.Copy) error {
 	switch {
-	case what.From != "":
+	case what.From != "" && in.From == nil:
 		return cannot(FromStage, "--from=%s", what.From)
-	case what.Parents:
-		return cannot(CopyParents, "--parents")
-	case len(what.Exclude) > 0:
-		return cannot(CopyExclude, "--exclude=%s", strings.Join(what.Exclude, ","))
 	}
-	for _, text := range append([]string{what.Dest, what.Chown, what.Chmod}, what.Sources...) {
+	for _, text := range slices.Concat([]string{what.From, what.Dest, what.Chown, what.Chmod}, what.Exclude, what.Sources) {
 		if dockerfile.HasHole(text) {
 			return cannot(VariableUnknown, "%s", strings.ReplaceAll(text, "\x00", ""))
 		}
@@ -90,28 +91,30 @@ func remote(source string) bool {
 func (c *copying) flags() (err error) {
 	if c.what.Chown != "" {
 		c.chown = true
-		if c.owner, err = parseOwner(c.what.Chown); err != nil {
+		if c.owner, err = c.player.owner(c.what.Chown); err != nil {
 			return err
 		}
 	}
 	if c.what.Chmod != "" {
-		c.chmod = true
-		c.mode, err = parseMode(c.what.Chmod)
+		if c.chmod, err = parseMode(c.what.Chmod); err != nil {
+			return err
+		}
 	}
-	return err
+	if len(c.what.Exclude) > 0 {
+		if c.excluded, err = patternmatcher.New(c.what.Exclude); err != nil {
+			return cannot(SourceAbsent, "--exclude: %v", err)
+		}
+	}
+	return nil
 }
 
 // source copies all that one source argument names.
 func (c *copying) source(ctx context.Context, source string) error {
-	if c.view == nil {
-		if c.in.Context == nil {
-			return cannot(SourceAbsent, "%s: there is no context", source)
-		}
-		view, err := buildhash.NewContext(c.in.Context, c.ignoring())
-		if err != nil {
-			return err
-		}
-		c.view = view
+	if err := c.open(source); err != nil {
+		return err
+	}
+	if c.what.Parents {
+		return whenAbsent(source, c.parents(ctx, source))
 	}
 	names, err := c.view.Expand(ctx, source)
 	if err != nil {
@@ -123,6 +126,20 @@ func (c *copying) source(ctx context.Context, source string) error {
 		}
 	}
 	return nil
+}
+
+// open opens the context, or what --from names, for the first source.
+func (c *copying) open(source string) (err error) {
+	switch {
+	case c.view != nil:
+	case c.what.From != "":
+		c.view, err = buildhash.NewContext(c.in.From, buildhash.IgnoreNothing)
+	case c.in.Context == nil:
+		return cannot(SourceAbsent, "%s: there is no context", source)
+	default:
+		c.view, err = buildhash.NewContext(c.in.Context, c.ignoring())
+	}
+	return err
 }
 
 func (c *copying) ignoring() buildhash.Ignoring {
@@ -152,15 +169,15 @@ func (c *copying) one(ctx context.Context, name string) error {
 		return err
 	case info.IsDir():
 		return c.folder(ctx, resolved)
-	case !info.Mode().IsRegular():
+	case !info.Mode().IsRegular() && c.inodeOf(info) == nil:
 		return cannot(SourceUnusual, "%s is %s", name, info.Mode().Type())
 	}
-	if unpacks(c.what) {
+	if unpacks(c.what) && info.Mode().IsRegular() {
 		if done, err := c.archive(ctx, resolved); done || err != nil {
 			return err
 		}
 	}
-	it, err := c.file(resolved, info)
+	it, err := c.file(resolved, info, true)
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,10 @@ import (
 	"context"
 	"io/fs"
 	"path"
-	"strings"
+	"time"
 
 	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/checksums/buildhash"
 )
 
 // archive unpacks a file of the context, if it is an archive.
@@ -33,24 +34,77 @@ func (c *copying) archiveDest() (dest string, all *owner, err error) {
 	return dest, all, err
 }
 
-// file returns what a file of the context becomes.
-func (c *copying) file(resolved string, info fs.FileInfo) (item, error) {
-	e := checksums.Entry{Type: tar.TypeReg, Mode: c.modeOf(info), UID: c.owner.uid, GID: c.owner.gid, Size: info.Size()}
+// inodeOf is what stands in a tree that was replayed; nil for a file of the
+// context.
+func (c *copying) inodeOf(info fs.FileInfo) *inode {
+	ino, _ := info.Sys().(*inode)
+	return ino
+}
+
+// file returns what a source becomes that is neither a directory nor, in the
+// context, a symbolic link. alone says that it is no part of a folder.
+func (c *copying) file(resolved string, info fs.FileInfo, alone bool) (item, error) {
+	it := c.attributes(info, alone)
+	e := &it.entry
+	if e.Type != tar.TypeReg {
+		return it, nil
+	}
+	e.Size = info.Size()
 	if e.Size > c.limits.Unpacked-c.bytes {
 		return item{}, &checksums.LimitError{What: "bytes of content", Limit: c.limits.Unpacked}
 	}
 	c.bytes += e.Size
-	return item{entry: e, content: &inContext{c.view, resolved}}, nil
+	it.content = &inContext{c.view, resolved}
+	return it, nil
 }
 
-// modeOf is the mode of a copied file or directory. The classic builder changes
-// the owner last, which clears setuid and setgid of files.
-func (c *copying) modeOf(info fs.FileInfo) int64 {
-	if c.chmod {
-		return c.mode
+// attributes is a source's entry without its content. From the context all is
+// root's; from another stage files keep their owner, and what is not regular.
+func (c *copying) attributes(info fs.FileInfo, alone bool) item {
+	it := item{entry: checksums.Entry{Type: tar.TypeReg, UID: c.owner.uid, GID: c.owner.gid, ModTime: c.timeOf(info)}}
+	e := &it.entry
+	if from := c.inodeOf(info); from != nil {
+		e.Type, e.Link, e.Devmajor, e.Devminor = from.entry.Type, from.entry.Link, from.entry.Devmajor, from.entry.Devminor
+		if c.keepsCapability(alone) {
+			e.Xattrs = from.entry.Xattrs
+		}
+		if !c.chown {
+			e.UID, e.GID = from.entry.UID, from.entry.GID
+		}
+	} else if info.IsDir() {
+		e.Type = tar.TypeDir
 	}
-	c.stamped = c.stamped || !c.in.AsFound
-	mode := c.stamps.Mode(info)
+	e.Mode = c.modeOf(info)
+	return it
+}
+
+// keepsCapability reports whether a copy has the extended attribute of its
+// source. The classic builder reads it in folders only, and loses it when it
+// changes the owner.
+func (c *copying) keepsCapability(alone bool) bool {
+	return c.in.Dialect == BuildKit || !alone && !c.chown
+}
+
+// timeOf is a source's time as far as it is known.
+func (c *copying) timeOf(info fs.FileInfo) time.Time {
+	if c.inodeOf(info) == nil && (!c.in.Dated || c.what.From != "") {
+		return time.Time{}
+	}
+	return info.ModTime().Truncate(time.Second)
+}
+
+// modeOf is the mode of a copied file or directory. Where the classic builder
+// changes the owner, it does so last, which clears setuid and setgid of files.
+func (c *copying) modeOf(info fs.FileInfo) int64 {
+	switch from := c.inodeOf(info); {
+	case from != nil && from.entry.Type == tar.TypeSymlink:
+		return 0o777
+	case c.chmod != nil:
+		return c.chmod.apply(c.stampedMode(info), buildhash.UnixMode)
+	case from != nil && !c.chown:
+		return from.entry.Mode
+	}
+	mode := buildhash.UnixMode(c.stampedMode(info))
 	if c.in.Dialect == Classic && !info.IsDir() {
 		mode &^= 0o4000
 		if mode&0o010 != 0 {
@@ -58,6 +112,17 @@ func (c *copying) modeOf(info fs.FileInfo) int64 {
 		}
 	}
 	return mode
+}
+
+// stampedMode is the mode that a source has when it reaches the builder.
+func (c *copying) stampedMode(info fs.FileInfo) fs.FileMode {
+	if c.what.From != "" || c.in.AsFound {
+		return info.Mode()
+	}
+	if c.chmod == nil || c.chmod.words != nil {
+		c.stamped = true
+	}
+	return info.Mode()&^fs.ModePerm | fs.FileMode(c.stamps.Mode(info)&0o777)
 }
 
 // place writes a file to the destination, or into it where that is a directory.
@@ -81,8 +146,12 @@ func (c *copying) place(base string, it item) error {
 
 // makeDir makes directories on the way to a destination.
 func (c *copying) makeDir(dir string, o owner) error {
-	made, err := c.tree.mkdirAll(dir, o, newDirMode)
-	if err == nil && made && c.chmod && c.mode != newDirMode {
+	mode := int64(newDirMode)
+	if c.chmod != nil && c.in.ChmodParents {
+		mode = c.chmod.parents()
+	}
+	made, err := c.tree.mkdirAll(dir, o, mode)
+	if err == nil && made && c.chmod != nil && c.chmod.parents() != newDirMode && !c.in.ChmodParents && !c.in.PlainParents {
 		return cannot(ChmodParents, "--chmod=%s makes %s", c.what.Chmod, dir)
 	}
 	return err
@@ -105,94 +174,8 @@ func (c *copying) write(at string, it item) error {
 // inline writes a here-document.
 func (c *copying) inline(name, content string) error {
 	e := checksums.Entry{Type: tar.TypeReg, Mode: 0o644, UID: c.owner.uid, GID: c.owner.gid, Size: int64(len(content))}
-	if c.chmod {
-		e.Mode = c.mode
+	if c.chmod != nil {
+		e.Mode = c.chmod.apply(0o644, buildhash.UnixMode)
 	}
 	return c.place(path.Base(name), item{entry: e, content: text(content)})
-}
-
-// found is something inside a folder that is copied.
-type found struct {
-	name   string // in the context
-	target string // in the image
-	info   fs.FileInfo
-}
-
-// folder copies what is in a folder of the context, not the folder itself.
-func (c *copying) folder(ctx context.Context, resolved string) error {
-	at, err := c.folderDest()
-	if err != nil {
-		return err
-	}
-	var all []found
-	err = c.view.Walk(ctx, resolved, func(name string, info fs.FileInfo) error {
-		if name == resolved {
-			return nil
-		}
-		rel := name
-		if resolved != "." {
-			rel = strings.TrimPrefix(name, resolved+"/")
-		}
-		all = append(all, found{name, path.Join(at, rel), info})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	targets := make([]string, len(all))
-	for i, f := range all {
-		targets[i] = f.target
-	}
-	if err := c.tree.prefetch(targets); err != nil {
-		return err
-	}
-	for _, f := range all {
-		if err := c.inFolder(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// folderDest makes the destination of a folder. The classic builder gives only
-// the last directory to --chown's owner, BuildKit all that it makes.
-func (c *copying) folderDest() (string, error) {
-	at, err := c.tree.resolve(c.dest, ".", true)
-	if err != nil {
-		return "", err
-	}
-	if c.in.Dialect == Classic {
-		if err := c.makeDir(path.Dir(at), owner{}); err != nil {
-			return "", err
-		}
-	}
-	return at, c.makeDir(at, c.owner)
-}
-
-func (c *copying) inFolder(f found) error {
-	it := item{entry: checksums.Entry{Mode: 0o777, UID: c.owner.uid, GID: c.owner.gid}}
-	e := &it.entry
-	switch mode := f.info.Mode(); {
-	case mode.IsDir():
-		e.Type = tar.TypeDir
-		if c.in.Dialect == Classic && c.view.Implied(f.name) {
-			e.Mode = newDirMode // the context had no entry for it
-		} else {
-			e.Mode = c.modeOf(f.info)
-		}
-	case mode&fs.ModeSymlink != 0:
-		link, err := c.view.ReadLink(f.name)
-		if err != nil {
-			return err
-		}
-		e.Type, e.Link = tar.TypeSymlink, link
-	case mode.IsRegular():
-		var err error
-		if it, err = c.file(f.name, f.info); err != nil {
-			return err
-		}
-	default:
-		return cannot(SourceUnusual, "%s is %s", f.name, mode.Type())
-	}
-	return c.write(f.target, it)
 }

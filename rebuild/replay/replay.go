@@ -14,6 +14,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -32,12 +33,10 @@ const (
 const (
 	NeedsRun        = "needs-run"          // RUN: what a program does follows from no source
 	RemoteSource    = "remote-source"      // ADD of a URL or a git repository
-	FromStage       = "from-stage"         // --from: the files are those of another stage or image
-	ChownName       = "chown-name"         // an owner by name, which a file of the image decides
-	ChmodSymbolic   = "chmod-symbolic"     // --chmod in words
+	FromStage       = "from-stage"         // --from: the files of the other stage or image are not at hand
+	ChownName       = "chown-name"         // an owner by name, which a file of the image decides that is not at hand
+	ChmodUnknown    = "chmod-unknown"      // --chmod of something that is no mode
 	ChmodParents    = "chmod-parents"      // --chmod where parents are made: versions disagree on their mode
-	CopyParents     = "copy-parents"       // --parents
-	CopyExclude     = "copy-exclude"       // --exclude
 	SourceAbsent    = "source-absent"      // the context has nothing of that name
 	SourceUnusual   = "source-unusual"     // a device, socket or FIFO in the context
 	ArchiveFormat   = "archive-format"     // a compression that only some versions unpack
@@ -76,11 +75,25 @@ type Input struct {
 	// Lower returns the entries of the layers below for those of the clean
 	// paths that exist there; nil stands for scratch.
 	Lower func(paths ...string) (map[string]checksums.Entry, error)
+	// Contents opens a file of the layers below, by its clean path; nil where
+	// only their entries are known.
+	Contents func(path string) (io.ReadCloser, error)
+	// From is the tree of the stage or image that --from names, best a
+	// Stage's; nil where it is not known.
+	From fs.FS
 	// Umask makes git's two modes into file modes, for copied files: 022 or
 	// 002.
 	Umask fs.FileMode
 	// AsFound takes the context's own modes instead.
 	AsFound bool
+	// Dated takes the context's own times, cut to seconds, for those of its
+	// files and directories.
+	Dated bool
+	// ChmodParents has directories that COPY makes on its way get the mode of
+	// --chmod, as BuildKit v0.34 does it; PlainParents has them made with mode
+	// 0755, as others do. Where neither is set and it matters, the layer is
+	// not replayed.
+	ChmodParents, PlainParents bool
 	// Piped is whether the context reached the builder as an archive or from
 	// git, so that .dockerignore does not apply (see buildhash.Variant).
 	Piped bool
@@ -144,9 +157,11 @@ func (p *player) play(ctx context.Context) error {
 func newPlayer(in Input) *player {
 	limits := in.Limits.OrDefault()
 	if c := in.Directive.Copy; c != nil && c.Link {
-		in.Lower = nil // --link writes onto nothing, whatever is below
+		in.Lower, in.Contents = nil, nil // --link writes onto nothing, whatever is below
 	}
-	return &player{in: in, limits: limits, tree: newTree(in.Lower, limits)}
+	t := newTree(in.Lower, limits)
+	t.reads = in.Contents
+	return &player{in: in, limits: limits, tree: t}
 }
 
 // workdir makes the directory, and those above it, where they are missing.
@@ -157,7 +172,7 @@ func (p *player) workdir(dir, user string) error {
 	o := owner{}
 	if p.in.Dialect == BuildKit && user != "" {
 		var err error
-		if o, err = parseOwner(user); err != nil {
+		if o, err = p.owner(user); err != nil {
 			return err
 		}
 	}

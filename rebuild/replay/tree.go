@@ -3,6 +3,7 @@ package replay
 import (
 	"archive/tar"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"time"
@@ -48,7 +49,8 @@ type node struct {
 type tree struct {
 	root   *node
 	lower  func(paths ...string) (map[string]checksums.Entry, error)
-	known  map[string]*checksums.Entry // answers of lower; nil for absent
+	reads  func(path string) (io.ReadCloser, error) // contents of lower; may be nil
+	known  map[string]*checksums.Entry              // answers of lower; nil for absent
 	limits checksums.Limits
 	count  int
 }
@@ -222,7 +224,11 @@ func (t *tree) raise(p string) (*node, error) {
 	if e == nil {
 		return nil, cannot(Conflict, "%s: the layers below lack the target of the hard link", p)
 	}
-	n := &node{ino: newInode(item{entry: *e, hashed: true}), carried: e.Type == tar.TypeDir}
+	it := item{entry: *e, hashed: true}
+	if t.reads != nil {
+		it.content = &belowFile{t.reads, p}
+	}
+	n := &node{ino: newInode(it), carried: e.Type == tar.TypeDir}
 	return n, t.attach(parent, path.Base(p), n)
 }
 
