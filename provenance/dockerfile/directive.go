@@ -20,6 +20,10 @@ type Directive struct {
 	// other directives see Stage evaluation: relative destinations are already
 	// joined to the directory in force.
 	WorkingDir string
+	// Run is set for RUN.
+	Run *Run
+	// Sets are the variables that an ENV or ARG puts in force, in order.
+	Sets []Variable
 	// User is the USER in force where the directive stands ("" is root).
 	User string
 	// Layer says whether the directive leaves a layer.

@@ -21,6 +21,7 @@ type value struct {
 	health health
 	copy   *copied
 	inline bool // RUN has a here-document, which the classic builder cannot read
+	run    *Run
 
 	original string   // the whole instruction as written, continuation lines joined
 	docs     []string // RUN: the here-documents' contents
@@ -95,6 +96,10 @@ func (s *state) directive(c instructions.Command) (Directive, error) {
 	}
 	if name == "WORKDIR" {
 		d.WorkingDir = v.text
+	}
+	d.Run = v.run
+	if name == "ENV" || name == "ARG" {
+		d.Sets = s.inForce(v.pairs)
 	}
 	d.Forms, err = s.forms(row, v)
 	return d, err
@@ -239,6 +244,9 @@ func expandRun(s *state, c instructions.Command) (*value, error) {
 	v := &value{inline: len(line.Files) > 0, mounts: len(instructions.GetMounts(run))}
 	for _, f := range line.Files {
 		v.docs = append(v.docs, f.Data)
+	}
+	if s.dialect == BuildKit {
+		v.run = s.runOf(run)
 	}
 	if v.inline {
 		line.CmdLine = heredocCommand(line)

@@ -47,6 +47,9 @@ type Build struct {
 	// Base is "scratch" or an image reference: what the first stage of the
 	// chain that leads to the target stands on.
 	Base string
+	// Stages are the indices of the stages that make the build, from the one
+	// that stands on Base to the target.
+	Stages []int
 	// Directives are those of the target stage, after those of the stages it
 	// is FROM: all that an image holds above Base.
 	Directives []Directive
@@ -138,7 +141,7 @@ func (f *File) target(name string) (int, error) {
 
 // walk evaluates the chain of stages that ends at target in one dialect.
 func (f *File) walk(dialect string, target int, o Options) (*Build, error) {
-	s := newState(dialect, f.escape, o)
+	s := newState(dialect, f, o)
 	if err := s.setGlobals(f.global, f.Stages[target].Name); err != nil {
 		return nil, err
 	}
@@ -147,7 +150,7 @@ func (f *File) walk(dialect string, target int, o Options) (*Build, error) {
 		return nil, err
 	}
 	s.start(base)
-	b := &Build{Base: base, File: f, Options: o}
+	b := &Build{Base: base, Stages: chain, File: f, Options: o}
 	triggers := o.BaseOnBuild
 	if base == Scratch {
 		triggers = nil

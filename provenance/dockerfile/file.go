@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -35,6 +36,7 @@ type File struct {
 	Stages []Stage
 
 	escape rune
+	lines  []string
 	global []instructions.ArgCommand // ARGs before the first FROM
 }
 
@@ -90,7 +92,7 @@ func Parse(data []byte) (*File, error) {
 	if len(stages) == 0 {
 		return nil, &Error{Err: errors.New("the Dockerfile has no FROM")}
 	}
-	f := &File{escape: tree.EscapeToken, global: global}
+	f := &File{escape: tree.EscapeToken, lines: strings.Split(string(data), "\n"), global: global}
 	for _, s := range stages {
 		f.Stages = append(f.Stages, Stage{Name: s.Name, Base: s.BaseName, Line: firstLine(s.Location), commands: s.Commands})
 	}
@@ -136,6 +138,16 @@ func lastLine(ranges []parser.Range) int {
 		return 0
 	}
 	return ranges[len(ranges)-1].End.Line
+}
+
+// StageOf is the index of the stage that a COPY --from or a mount in the stage
+// at before names: an earlier one, by name or number.
+func (f *File) StageOf(name string, before int) (int, bool) {
+	if i, ok := f.find(name, before); ok {
+		return i, true
+	}
+	i, err := strconv.Atoi(name)
+	return i, err == nil && i >= 0 && i < before
 }
 
 // find is the index of the stage that name means for a FROM or COPY --from in

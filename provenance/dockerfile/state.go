@@ -14,6 +14,7 @@ type state struct {
 	dialect string
 	lex     *shell.Lex
 	escape  rune
+	lines   []string // of the file
 	options Options
 
 	globals  map[string]string // ARGs before FROM, and the platform's
@@ -58,9 +59,9 @@ func (h *holes) add(name string) string {
 	return Hole(name)
 }
 
-func newState(dialect string, escape rune, o Options) *state {
+func newState(dialect string, f *File, o Options) *state {
 	return &state{
-		dialect: dialect, lex: shell.NewLex(escape), escape: escape, options: o,
+		dialect: dialect, lex: shell.NewLex(f.escape), escape: f.escape, lines: f.lines, options: o,
 		globals: map[string]string{}, env: map[string]string{}, value: map[string]*string{},
 		shell: o.BaseShell, user: o.BaseUser,
 		holes: holes{seen: map[string]bool{}},
@@ -193,6 +194,22 @@ func (s *state) setEnv(key, value string) {
 	s.env[key] = value
 	s.note(value)
 	s.config.setEnv(key, value)
+}
+
+// inForce are the variables of an ENV or ARG with the values they now have;
+// those without one are left out.
+func (s *state) inForce(pairs []pair) []Variable {
+	var out []Variable
+	for _, p := range pairs {
+		value, ok := s.env[p.key]
+		if given := s.value[p.key]; !ok && given != nil {
+			value, ok = *given, true
+		}
+		if ok {
+			out = append(out, Variable{p.key, value})
+		}
+	}
+	return out
 }
 
 // declare adds an ARG. BuildKit lets a later ARG override an earlier ENV; in
