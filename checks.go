@@ -16,6 +16,7 @@ const (
 	needSums
 	needContent
 	needReach
+	needPins
 )
 
 // check is a row of the table: one thing that is checked about an image.
@@ -30,6 +31,8 @@ type check struct {
 	// fails are the reasons of its failures, others those of its warn and
 	// unknown findings.
 	fails, others []string
+	// fix says what to write instead, for a check of the Dockerfile.
+	fix string
 	// find makes the finding; nil when the check does not apply to the image.
 	find func(*facts) *Finding
 }
@@ -54,7 +57,7 @@ var layoutDiffers = []string{"digest-mismatch", "layout-differs", "link-leaves",
 
 // checkTable holds the checks in report order. It is the one place that turns
 // facts into findings.
-var checkTable = []check{
+var checkTable = append([]check{
 	{
 		id:       "image.digests",
 		passes:   "manifest, config and every layer blob hash to their digests, every layer unpacks to its diff ID, sizes agree, history and layers count up, and descriptor and config name the same platform",
@@ -174,7 +177,7 @@ var checkTable = []check{
 			"not-followed", "object-format"}, unreadBlob),
 		find: findContent,
 	},
-}
+}, pinChecks()...)
 
 // CheckIDs are the ids of all checks, in report order.
 func CheckIDs() []string {
@@ -191,13 +194,15 @@ type CheckInfo struct {
 	// Fails are the reasons of its failures, Others those of its warn and
 	// unknown findings.
 	Fails, Others []string
+	// Fix says what to write instead, for a check of the Dockerfile.
+	Fix string
 }
 
 // Checks describes every check, in report order.
 func Checks() []CheckInfo {
 	out := make([]CheckInfo, len(checkTable))
 	for i, c := range checkTable {
-		out[i] = CheckInfo{ID: c.id, Passes: c.passes, Fails: slices.Clone(c.fails), Others: slices.Clone(c.others)}
+		out[i] = CheckInfo{ID: c.id, Passes: c.passes, Fails: slices.Clone(c.fails), Others: slices.Clone(c.others), Fix: c.fix}
 	}
 	return out
 }

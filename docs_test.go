@@ -38,6 +38,12 @@ func checksPage() string {
 	for _, c := range checkTable {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", c.id, c.passes, requiredText(c), codes(c.fails), codes(c.others))
 	}
+	b.WriteString("\n## What a Dockerfile leaves open\n\nThe checks `pin.*` never say more than `warn`, name the line, and are absent where the Dockerfile is not known or holds nothing that they speak of.\n\n| id | what to write instead |\n| --- | --- |\n")
+	for _, c := range checkTable {
+		if c.fix != "" {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", c.id, c.fix)
+		}
+	}
 	b.WriteString("\n## Reasons\n\nEvery finding that is not `pass` carries one. The codes are stable.\n\n| reason | meaning |\n| --- | --- |\n")
 	for _, code := range slices.Sorted(maps.Keys(reasonTexts)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", code, reasonTexts[code])

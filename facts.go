@@ -11,6 +11,7 @@ import (
 	"github.com/imageverify/verify/checksums/sums"
 	"github.com/imageverify/verify/internal/image"
 	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/pins"
 )
 
 // facts are what the stages found out about one image. Checks read them; no
@@ -33,6 +34,9 @@ type facts struct {
 
 	sums    []sumFact
 	content []contentFact
+
+	// pins is what the directives leave open; nil where no Dockerfile matched.
+	pins *pins.Result
 }
 
 // layerFact is what reading one layer gave.

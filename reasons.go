@@ -18,7 +18,7 @@ import (
 )
 
 // reasonTexts explains every reason code; the manual is made from it.
-var reasonTexts = map[string]string{
+var reasonTexts = withPins(map[string]string{
 	"bad-signature":         "the signature is not over the checksum file",
 	"base-unknown":          "the base image's config is not known",
 	"base-unverified":       "the layer is the base image's, which was not verified",
@@ -102,7 +102,7 @@ var reasonTexts = map[string]string{
 	"weak-hash":             "the signature is over a hash that is not allowed for the distributor",
 	"wrong-key":             "the signature is not by the distributor's key",
 	"xattr-differs":         "a file's extended attributes are not the source's",
-}
+})
 
 // ReasonText explains a reason code in a clause; "" for an unknown one.
 func ReasonText(reason string) string { return reasonTexts[reason] }

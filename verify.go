@@ -76,6 +76,7 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 	s.compareContent(ctx, f, need)
 	s.checkReachable(ctx, f, need)
 	s.checkSums(ctx, f, need)
+	s.inspectPins(f, need)
 	if ctx.Err() != nil {
 		return Image{}, context.Cause(ctx)
 	}

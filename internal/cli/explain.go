@@ -81,5 +81,8 @@ func explainCheck(c verify.CheckInfo) string {
 			}
 		}
 	}
+	if c.Fix != "" {
+		fmt.Fprintf(&b, "\nWhat to write instead: %s.\n", c.Fix)
+	}
 	return b.String()
 }

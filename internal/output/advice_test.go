@@ -13,6 +13,9 @@ func TestEveryReasonOfTheChecksHasAdvice(t *testing.T) {
 	// What to do about these is what the finding that they follow from says.
 	silent := map[string]bool{"no-dockerfile": true, "unreadable": true}
 	for _, c := range verify.Checks() {
+		if c.Fix != "" {
+			continue // each finding says itself what to write instead
+		}
 		for _, reason := range slices.Concat(c.Fails, c.Others) {
 			if got := steps(t, reason); (got == "") != silent[reason] {
 				t.Errorf("%s: %s: advice.go says %q", c.ID, reason, got)

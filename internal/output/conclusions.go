@@ -44,6 +44,7 @@ func (c *canvas) conclusions(img *verify.Image) {
 		switch {
 		case isConsistent(f):
 			consistent = append(consistent, row(f.Check, f.Summary+"; "+sameHand))
+		case isAdvice(f):
 		case f.Status == verify.Pass:
 			proved = append(proved, row(f.Check, meaning(f)))
 		default:
@@ -73,6 +74,10 @@ func (c *canvas) section(title string, list []entry) {
 	c.title(title)
 	c.entries(2, list)
 }
+
+// isAdvice reports whether a finding is about how the Dockerfile is written,
+// which proves nothing of the image.
+func isAdvice(f *verify.Finding) bool { return strings.HasPrefix(f.Check, "pin.") }
 
 func meaning(f *verify.Finding) string {
 	text := meanings[f.Check]

@@ -101,7 +101,7 @@ func evidenceOf(list []verify.Evidence) []string {
 // partEntries are the parts that do not pass, worst first; with Verbose all
 // parts. A single part that the summary quotes is not shown twice.
 func (c *canvas) partEntries(f *verify.Finding) []entry {
-	if f.Details == nil {
+	if f.Details == nil || isAdvice(f) && !c.Verbose {
 		return nil
 	}
 	parts := slices.Clone(f.Details.Parts)

@@ -47,7 +47,7 @@ var rules = []Rule{
 	{Base, "base-by-tag", "every image that the Dockerfile builds on or copies from is named by digest",
 		"an image to build on or copy from is named by a tag, which can be moved", "name it by digest: NAME:TAG@sha256:…"},
 	{Download, "download-unchecked", "everything that is downloaded is checked against a checksum, a commit or a signature",
-		"something is downloaded and used, and nothing checks what it is", "check it: echo \"SHA256  FILE\" | sha256sum -c -, ADD --checksum=sha256:…, or gpg --verify"},
+		"something is downloaded and used, and nothing checks what it is", "check it with sha256sum -c, ADD --checksum=sha256:… or gpg --verify"},
 	{Packages, "version-open", "every package is installed in a version that is named",
 		"a package is installed in whatever version there is that day", "name the version, or install from a dated snapshot of the archive"},
 	{Latest, "name-moves", "nothing is fetched by a name that moves, such as latest or a branch",
