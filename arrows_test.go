@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"internal/cli":          {".", "internal/*"},
 	"internal/output":       {"."},
 	"internal/demo":         {"."},
-	".":                     {"rebuild", "rebuild/replay", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "provenance/pins", "checksums/*", "internal/image", "internal/network", "internal/cache"},
+	".":                     {"rebuild", "rebuild/replay", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "provenance/pins", "checksums/*", "internal/image", "internal/local", "internal/network", "internal/cache"},
 	"rebuild":               {"rebuild/replay", "provenance/*", "checksums/*"},
 	"rebuild/replay":        {"provenance/dockerfile", "checksums/*"},
 	"provenance":            {"provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "checksums/*"},
@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"checksums/sums":        {"checksums"},
 	"checksums/filetree":    {"checksums"},
 	"internal/image":        {"checksums", "internal/network", "internal/cache"},
+	"internal/local":        {},
 	"internal/network":      {},
 	"internal/cache":        {},
 }

@@ -31,7 +31,7 @@ func findConfig(f *facts) *Finding {
 	}
 	parts = append(parts, labelParts(want.Labels, got.Labels)...)
 	return ofParts(parts, "Env, Cmd, Entrypoint and the rest of the config are what the directives give").
-		with(Evidence{Kind: "git", Value: a.FileID + " (" + dockerfileOf(a) + ")"})
+		with(fileEvidence(a))
 }
 
 // configFields are the fields that say what happens when the image is run, in

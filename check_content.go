@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/checksums/filetree"
@@ -36,6 +37,8 @@ func findContent(f *facts) *Finding {
 	if len(parts) == 0 {
 		return passed("neither the image nor its Dockerfile has a layer")
 	}
+	// What the user can mend is the reason that stands first.
+	slices.SortStableFunc(parts, func(a, b Part) int { return contextFirst(a) - contextFirst(b) })
 	out := ofParts(parts, fmt.Sprintf("%s of %s proved from the source, entry by entry", FormatBytes(bytes.Proved), FormatBytes(bytes.Total())))
 	out.details().Bytes, out.details().Files = &bytes, &files
 	for _, c := range f.content {
@@ -44,9 +47,16 @@ func findContent(f *facts) *Finding {
 		}
 	}
 	if a := f.judged(); a != nil && a.Context != nil {
-		out.with(Evidence{Kind: "git", Value: place(a)})
+		out.with(contextEvidence(a))
 	}
 	return out
+}
+
+func contextFirst(p Part) int {
+	if p.Reason == "context-unknown" {
+		return 0
+	}
+	return 1
 }
 
 // configDoubt says why the config cannot tell of layers.

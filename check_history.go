@@ -31,7 +31,7 @@ func findDirectives(f *facts) *Finding {
 	if a.Alignment.BaseEntries > 0 {
 		all += fmt.Sprintf(", above %s of the base image", plural(a.Alignment.BaseEntries, "entry"))
 	}
-	out := ofParts(parts, all).with(Evidence{Kind: "git", Value: a.FileID + " (" + dockerfileOf(a) + ")"})
+	out := ofParts(parts, all).with(fileEvidence(a))
 	if len(a.Alignment.Holes) > 0 {
 		out.details().Holes = slices.Sorted(maps.Keys(a.Alignment.Holes))
 	}
@@ -108,12 +108,12 @@ func findHistoryContent(f *facts) *Finding {
 		parts = append(parts, hashPart(h))
 		variant = h.Variant
 	}
-	out := ofParts(parts, fmt.Sprintf("%s recomputed from the files at the commit (%s)", plural(len(parts), "content hash"), variant))
+	out := ofParts(parts, fmt.Sprintf("%s recomputed from the files of the context (%s)", plural(len(parts), "content hash"), variant))
 	out.details().Variant = variant
 	for _, h := range a.Contents {
 		out.with(Evidence{Kind: "digest", Value: h.Want})
 	}
-	return out.with(Evidence{Kind: "git", Value: place(a)})
+	return out.with(contextEvidence(a))
 }
 
 func historyHasHash(f *facts) bool {

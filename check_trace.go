@@ -38,6 +38,9 @@ func findOrigin(f *facts) *Finding {
 		return layoutOrigin(f.trace)
 	case !origin.Matched():
 		return mismatched(f.trace)
+	case origin.HandedIn():
+		return passed("%s, which was handed in, matches; no repository and no commit are known", dockerfileOf(origin)).
+			with(originEvidence(origin)...)
 	}
 	out := passed("%s at %s, every object re-hashed, matches", dockerfileOf(origin), origin.Commit)
 	return withAttempts(out.with(originEvidence(origin)...), f.trace)
@@ -133,6 +136,13 @@ func unreadOrigin(t *provenance.Trace) *Finding {
 
 func mismatched(t *provenance.Trace) *Finding {
 	o := t.Origin
+	if o.ByFlag() {
+		text := dockerfileOf(o)
+		if !o.HandedIn() {
+			text += " at " + o.Commit
+		}
+		return finding(Fail, "text-differs", "%s, which the flag names, does not match the image's history", text).with(originEvidence(o)...)
+	}
 	out := finding(Fail, "text-differs", "no Dockerfile matches: of %s tried, %s comes nearest", plural(len(t.Attempts), "candidate"), place(o))
 	return withAttempts(out.with(originEvidence(o)...), t)
 }
@@ -165,19 +175,43 @@ func outcome(a *provenance.Attempt) string {
 	return "matched"
 }
 
-// place names an attempt in a sentence: repository, commit and directory.
+// place names an attempt in a sentence: repository, commit and directory, or
+// the file that was handed in.
 func place(a *provenance.Attempt) string {
+	if a.HandedIn() {
+		return dockerfileOf(a)
+	}
 	return fmt.Sprintf("%s#%s:%s", a.Repository, a.Commit, a.Directory)
 }
 
 func dockerfileOf(a *provenance.Attempt) string { return path.Join(a.Directory, a.File) }
 
 func originEvidence(a *provenance.Attempt) []Evidence {
-	out := []Evidence{{Kind: "git", Value: place(a)}}
+	var out []Evidence
+	if !a.HandedIn() {
+		out = append(out, Evidence{Kind: "git", Value: place(a)})
+	}
 	if a.FileID != "" {
-		out = append(out, Evidence{Kind: "git", Value: a.FileID + " (" + dockerfileOf(a) + ")"})
+		out = append(out, fileEvidence(a))
 	}
 	return append(out, evidenceOf(a.Claim)...)
+}
+
+// fileEvidence names the Dockerfile by its object id, or by its digest.
+func fileEvidence(a *provenance.Attempt) Evidence {
+	kind := "git"
+	if a.HandedIn() {
+		kind = "digest"
+	}
+	return Evidence{Kind: kind, Value: a.FileID + " (" + dockerfileOf(a) + ")"}
+}
+
+// contextEvidence names where the build context was read.
+func contextEvidence(a *provenance.Attempt) Evidence {
+	if a.HandedIn() {
+		return Evidence{Kind: "file", Value: a.ContextName}
+	}
+	return Evidence{Kind: "git", Value: place(a)}
 }
 
 func evidenceOf(c provenance.Claim) []Evidence {
@@ -194,6 +228,17 @@ func findClaims(f *facts) *Finding {
 	if f.trace == nil || len(f.trace.Claims) == 0 {
 		return nil
 	}
+	n, inherited := 0, 0
+	for _, c := range f.trace.Claims {
+		if c.Base {
+			inherited++
+		} else {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
 	var parts []Part
 	for _, d := range provenance.Disagreements(f.trace.Claims) {
 		status := Fail
@@ -203,9 +248,12 @@ func findClaims(f *facts) *Finding {
 		parts = append(parts, Part{d.A.Source + " and " + d.B.Source, status, d.Reason,
 			fmt.Sprintf("%s against %s", claimText(d.A), claimText(d.B))})
 	}
-	all := plural(len(f.trace.Claims), "claim") + " agree on " + claimText(f.trace.Claims[0])
-	if len(f.trace.Claims) == 1 {
+	all := plural(n, "claim") + " agree on " + claimText(f.trace.Claims[0])
+	if n == 1 {
 		all = "one claim, by the " + f.trace.Claims[0].Source + ": " + claimText(f.trace.Claims[0])
+	}
+	if inherited > 0 {
+		all += fmt.Sprintf("; %s of the base image, which speaks of the base", plural(inherited, "claim"))
 	}
 	out := ofParts(parts, all)
 	for _, c := range f.trace.Claims {
@@ -221,6 +269,9 @@ func claimText(c provenance.Claim) string {
 	}
 	if c.Directory != "" {
 		text += ":" + c.Directory
+	}
+	if text == "" {
+		return c.File
 	}
 	return text
 }
@@ -265,10 +316,10 @@ func newerDetails(c, last *library.Candidate) *Details {
 
 func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// claimedByImage reports whether the origin's commit comes from the image
-// itself rather than from the library.
-func claimedByImage(f *facts) bool {
-	return f.trace != nil && f.trace.Origin != nil && f.trace.Origin.Candidate == nil
+// commitClaimed reports whether the origin's commit comes from the image itself
+// or from a flag, rather than from the library.
+func commitClaimed(f *facts) bool {
+	return f.trace != nil && f.trace.Origin != nil && f.trace.Origin.Candidate == nil && f.trace.Origin.Commit != ""
 }
 
 // findReachable judges trace.reachable, for an origin that was read.

@@ -61,7 +61,7 @@ func codes(reasons []string) string {
 func requiredText(c check) string {
 	switch c.id {
 	case "trace.reachable":
-		return "when the commit is named by the image"
+		return "when the image or a flag names the commit"
 	case "rootfs.checksum":
 		return "where a known distributor publishes a list"
 	}

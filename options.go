@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -21,6 +22,10 @@ type Options struct {
 	AllPlatforms bool
 	// As is the name to trace under, in place of the reference's own.
 	As string
+
+	// Given is the build definition that the user names, in place of the
+	// library's; the zero value names none.
+	Given Given
 
 	// Library is the official library: a path or an https URL; "" is
 	// DefaultLibrary.
@@ -74,6 +79,30 @@ type Options struct {
 	// Log gets the steps of a run; nil logs nothing.
 	Log *slog.Logger
 }
+
+// Given names the build definition of the user's own images. With any of
+// Source, Dockerfile and Context set the library is not asked.
+type Given struct {
+	// Source is REPOSITORY#COMMIT[:DIRECTORY]: an https URL, or the path of a
+	// repository on this machine, and a full commit id. The directory is the
+	// build context.
+	Source string
+	// Dockerfile is the file's path: in Source, from its directory, or on this
+	// machine; "-" is Stdin. "" is "Dockerfile" in Source or Context.
+	Dockerfile string
+	// Context is a directory on this machine: the build context. Without it and
+	// Source no context is known.
+	Context string
+	// Target is the stage that was built, by name or index; "" is the last.
+	Target string
+	// BuildArgs are the arguments that were given to the build.
+	BuildArgs map[string]string
+	// Stdin is read where Dockerfile is "-".
+	Stdin io.Reader
+}
+
+// named reports whether a build definition is named.
+func (g Given) named() bool { return g.Source != "" || g.Dockerfile != "" || g.Context != "" }
 
 // Limits bound what an image may ask of the machine; zero fields stand for the
 // defaults of docs/security.md.

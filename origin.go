@@ -18,6 +18,7 @@ func originOf(f *facts) *Origin {
 		return out
 	}
 	out.Repository, out.Commit, out.Directory, out.File, out.Builder = text(a.Repository), text(a.Commit), a.Directory, a.File, a.Builder
+	out.Context = a.ContextName
 	if !a.CommitTime.IsZero() {
 		when := a.CommitTime.UTC()
 		out.CommitTime = &when
@@ -30,7 +31,7 @@ func originOf(f *facts) *Origin {
 
 func reportClaim(c provenance.Claim) Claim {
 	return Claim{Source: c.Source, Kind: c.Kind, Repository: c.Repository, Commit: c.Commit,
-		Directory: c.Directory, File: c.File, Evidence: evidenceOf(c)}
+		Directory: c.Directory, File: c.File, Base: c.Base, Evidence: evidenceOf(c)}
 }
 
 // text is nil for the empty string.

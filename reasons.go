@@ -29,6 +29,7 @@ var reasonTexts = withPins(map[string]string{
 	"commit-younger":        "the entry's commit is younger than the image",
 	"comment-differs":       "an entry of the history carries another builder's comment",
 	"config-differs":        "the config says something else than the directives",
+	"context-unknown":       "the build context is not known",
 	"content-differs":       "a file's content is not the source's",
 	"diff-id-mismatch":      "the layer does not unpack to the diff ID in the config",
 	"digest-mismatch":       "bytes do not hash to the digest they were asked by",
@@ -149,6 +150,7 @@ var errorReasons = []errorReason{
 	{sentinel(source.ErrNoRepository), "source-absent"},
 	{sentinel(source.ErrNotFollowed), "not-followed"},
 	{sentinel(source.ErrUnreachable), "no-network"},
+	{sentinel(provenance.ErrContextUnknown), "context-unknown"},
 	{sentinel(provenance.ErrNameUnknown), "name-unknown"},
 	{sentinel(provenance.ErrNotInLibrary), "not-in-library"},
 	{sentinel(layout.ErrAbsent), "layout-differs"},
@@ -172,6 +174,7 @@ var errorReasons = []errorReason{
 	{kind[*source.LimitError], "over-limit"},
 	{sentinel(sums.ErrTooLong), "over-limit"},
 	{notReplayable(replay.NeedsRun), "run-unproved"},
+	{notReplayable(replay.ContextUnknown), "context-unknown"},
 	{notReplayable(replay.SourceAbsent), "source-absent"},
 	{kind[*replay.NotReplayable], "needs-builder"},
 }

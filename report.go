@@ -83,14 +83,17 @@ type Image struct {
 // Origin is where an image comes from: the build definition's repository,
 // commit and file, with the claims behind it.
 type Origin struct {
-	// Repository is a URL, Commit a full commit id; null for a Dockerfile that
-	// was handed in.
+	// Repository is a URL, or the path of a repository on this machine that the
+	// user named; Commit is a full commit id. Both are null for a Dockerfile that
+	// was handed in; File is then its path on this machine.
 	Repository *string `json:"repository"`
 	Commit     *string `json:"commit"`
 	// Directory is the build context's path in the repository, File the build
 	// definition's path below it.
 	Directory string `json:"directory"`
 	File      string `json:"file"`
+	// Context is the directory that was handed in as the build context.
+	Context string `json:"context,omitempty"`
 	// Builder is "dockerfile" or "oci-import".
 	Builder string `json:"builder"`
 	// CommitTime is the commit's committer time, where the commit was read.
@@ -114,6 +117,9 @@ type Claim struct {
 	Commit     string `json:"commit,omitempty"`
 	Directory  string `json:"directory,omitempty"`
 	File       string `json:"file,omitempty"`
+	// Base says that the claim is the base image's: the image has the label from
+	// it.
+	Base bool `json:"base,omitempty"`
 	// Evidence is where the claim stands.
 	Evidence []Evidence `json:"evidence"`
 }

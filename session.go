@@ -19,7 +19,9 @@ import (
 	"github.com/imageverify/verify/checksums/sums"
 	"github.com/imageverify/verify/internal/cache"
 	"github.com/imageverify/verify/internal/image"
+	"github.com/imageverify/verify/internal/local"
 	"github.com/imageverify/verify/internal/network"
+	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/library"
 	"github.com/imageverify/verify/provenance/source"
 )
@@ -42,6 +44,8 @@ type session struct {
 	slots     chan struct{}
 	library   func() (*library.Library, error)
 	keyring   *sums.Keyring
+	given     *provenance.Given
+	folder    *local.Dir
 
 	mu     sync.Mutex
 	stages map[string]Duration
@@ -79,9 +83,11 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 		s.close()
 		return nil, err
 	}
-	if err := s.checkInputs(ctx); err != nil {
-		s.close()
-		return nil, err
+	for _, check := range []func(context.Context) error{s.checkInputs, s.readGiven} {
+		if err := check(ctx); err != nil {
+			s.close()
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -133,7 +139,7 @@ func (s *session) checkInputs(ctx context.Context) error {
 			return &RunError{Code: "git-mirror", Message: fmt.Sprintf("git mirror for %s: %v", prefix, err), Input: path, err: err}
 		}
 	}
-	if needsOf(s.options.Requirements)&needTrace == 0 || s.options.Library == "" || isURL(s.options.Library) {
+	if needsOf(s.options.Requirements)&needTrace == 0 || s.options.Given.named() || s.options.Library == "" || isURL(s.options.Library) {
 		return nil
 	}
 	_, err := s.library()
@@ -258,7 +264,7 @@ func (s *session) close() {
 		r.close()
 	}
 	s.transport.CloseIdleConnections()
-	if err := errors.Join(s.opener.Close(), s.cache.Close()); err != nil && s.options.Log != nil {
+	if err := errors.Join(s.opener.Close(), s.folder.Close(), s.cache.Close()); err != nil && s.options.Log != nil {
 		s.options.Log.Warn("not closed", "error", err)
 	}
 }

@@ -19,19 +19,47 @@ import (
 // the rest is counted.
 const maxDifferences = 100
 
-// stampings are the ways in which a context's files came to their modes (git
-// records only whether a file is executable), and whether .dockerignore
-// applied: it does not to a context that reaches the builder as an archive or
-// from git.
-var stampings = []struct {
+// stamping is one way in which a context's files came to their modes, and
+// whether .dockerignore applied: it does not to a context that reaches the
+// builder as an archive or from git.
+type stamping struct {
 	mask  fs.FileMode
 	piped bool
 	name  string
-}{
-	{0o022, true, "modes 0644 and 0755"},
-	{0o002, true, "modes 0664 and 0775"},
-	{0o022, false, "modes 0644 and 0755, .dockerignore applied"},
-	{0o002, false, "modes 0664 and 0775, .dockerignore applied"},
+}
+
+// gitStampings are those of a directory in git, which records only whether a
+// file is executable; folderStampings are those of a folder on disk, whose files
+// have modes of their own.
+var (
+	gitStampings = []stamping{
+		{0o022, true, "modes 0644 and 0755"},
+		{0o002, true, "modes 0664 and 0775"},
+		{0o022, false, "modes 0644 and 0755, .dockerignore applied"},
+		{0o002, false, "modes 0664 and 0775, .dockerignore applied"},
+	}
+	folderStampings = []stamping{{name: "modes as found, .dockerignore applied"}, {piped: true, name: "modes as found"}}
+)
+
+// stampings are the ways to try for an attempt's context.
+func stampings(a *provenance.Attempt) []stamping {
+	all := gitStampings
+	if a.AsFound {
+		all = folderStampings
+	}
+	if ignores(a) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(s stamping) bool { return !s.piped })
+}
+
+// ignores reports whether something may keep files of the context out of it.
+func ignores(a *provenance.Attempt) bool {
+	if a.Ignore != nil || a.Context == nil {
+		return a.Ignore != nil
+	}
+	_, err := fs.Stat(a.Context, ".dockerignore")
+	return err == nil
 }
 
 // compareContent compares each layer with what its directive makes. Where a
@@ -119,14 +147,13 @@ func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Atte
 		return
 	}
 	in := replay.Input{
-		Directive: d, Context: a.Context, Lower: lowerLayers(below),
+		Directive: d, Context: a.Context, Ignore: a.Ignore, AsFound: a.AsFound, Lower: lowerLayers(below),
 		Dialect: a.Alignment.Dialect, Created: f.configFile().Created.Time,
 		Limits: s.layerLimits(), NewBuilder: s.newBuilder,
 	}
-	_, noIgnore := fs.Stat(a.Context, ".dockerignore")
-	stamped := true
-	for _, u := range stampings {
-		if noIgnore != nil && !u.piped || !stamped && u.mask != stampings[0].mask {
+	stamped, ways := true, stampings(a)
+	for _, u := range ways {
+		if !stamped && u.mask != ways[0].mask {
 			continue
 		}
 		in.Umask, in.Piped = u.mask, u.piped

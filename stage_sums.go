@@ -67,7 +67,7 @@ func checkSum(ctx context.Context, a *provenance.Attempt, d sums.Distributor, li
 	if fact.listErr != nil || !listed {
 		return fact
 	}
-	file, err := a.Context.Open(name)
+	file, err := a.Tree.Open(name)
 	if err != nil {
 		fact.archiveErr = err
 		return fact
@@ -94,7 +94,7 @@ func (s *session) checkSignature(ctx context.Context, a *provenance.Attempt, fac
 // readFile reads a small file of the commit whole; absent is what it means that
 // the commit has none.
 func readFile(a *provenance.Attempt, name string, limit int64, absent error) ([]byte, error) {
-	f, err := a.Context.Root().Open(name)
+	f, err := a.Tree.Root().Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", name, absent)
 	}
@@ -134,6 +134,9 @@ func archivesOf(context fs.FS, c *dockerfile.Copy) []string {
 func matchFiles(context fs.FS, source string) []string {
 	if !isArchive(source) || strings.Contains(source, "://") {
 		return nil
+	}
+	if context == nil {
+		return []string{path.Clean(source)}
 	}
 	names, err := fs.Glob(context, path.Clean(source))
 	if err != nil || len(names) == 0 {

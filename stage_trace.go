@@ -35,6 +35,7 @@ func (s *session) traceOrigin(ctx context.Context, f *facts, n need) error {
 	}
 	defer s.finishGit()
 	f.trace, f.traceErr = provenance.Find(ctx, subject, provenance.Sources{
+		Given:   s.given,
 		Library: func(context.Context) (*library.Library, error) { return s.library() },
 		Open:    s.opener.Open,
 	})
@@ -63,7 +64,7 @@ func (s *session) subject(f *facts) (provenance.Subject, error) {
 // and tags, where the library does not vouch for it, or the user asks.
 func (s *session) checkReachable(ctx context.Context, f *facts, n need) {
 	byName := s.options.Requirements.requires("trace.reachable", false)
-	if n&needReach == 0 || f.trace == nil || f.trace.Origin == nil || !claimedByImage(f) && !byName {
+	if n&needReach == 0 || f.trace == nil || f.trace.Origin == nil || f.trace.Origin.HandedIn() || !commitClaimed(f) && !byName {
 		return
 	}
 	f.reachable.asked = true

@@ -23,6 +23,7 @@ const (
 	ByLibrary    = "library"
 	ByAnnotation = "annotation" // on the manifest or on its descriptor: the publisher
 	ByLabel      = "label"      // in the config
+	ByFlag       = "flag"       // the user
 )
 
 // Claim is somebody's statement of origin. It is never trusted because it
@@ -33,7 +34,13 @@ type Claim struct {
 	// Repository is a URL, Commit a full commit id ("" where the claim names
 	// none). Directory and File are "" where the claim names none.
 	Repository, Commit, Directory, File string
-	Evidence                            []Evidence
+	// Local says that Repository is a path on this machine, which does not tell
+	// whose repository that is.
+	Local bool
+	// Base says that the claim is the base image's: a label that the image has
+	// from it speaks of the base.
+	Base     bool
+	Evidence []Evidence
 }
 
 // Evidence is what a claim or a fact rests on: Kind is url, git, digest, key,
@@ -95,26 +102,31 @@ func claimEvidence(where string, set map[string]string) []Evidence {
 // publisherClaims gathers the claims that the image makes of itself. Manifest
 // and descriptor annotations are one claimant; where both say the same, one
 // claim stands for both. A revision that names another commit than the source
-// of the same set is a claim of its own, so that the two can be compared.
-func publisherClaims(s Subject) []Claim {
+// of the same set is a claim of its own, so that the two can be compared. Labels
+// that inherited says are the base image's are the base's claims.
+func publisherClaims(s Subject, inherited func(key, value string) bool) []Claim {
+	own, base := splitLabels(s.Labels, inherited)
 	sets := []struct {
 		claimant, where string
 		values          map[string]string
+		base            bool
 	}{
-		{ByAnnotation, "manifest annotation", s.Annotations},
-		{ByAnnotation, "descriptor annotation", s.DescriptorAnnotations},
-		{ByLabel, "config label", s.Labels},
+		{ByAnnotation, "manifest annotation", s.Annotations, false},
+		{ByAnnotation, "descriptor annotation", s.DescriptorAnnotations, false},
+		{ByLabel, "config label", own, false},
+		{ByLabel, "config label of the base image", base, true},
 	}
 	var out []Claim
 	for _, set := range sets {
 		if home, ok := homeOf(set.values[keyURL]); ok {
 			line := Evidence{Kind: "line", Value: set.where + " " + keyURL + "=" + set.values[keyURL]}
-			out = merge(out, Claim{Source: set.claimant, Kind: KindSource, Repository: home, Evidence: []Evidence{line}})
+			out = merge(out, Claim{Source: set.claimant, Kind: KindSource, Repository: home, Base: set.base, Evidence: []Evidence{line}})
 		}
 		c, ok := claimOf(set.claimant, set.where, set.values)
 		if !ok {
 			continue
 		}
+		c.Base = set.base
 		out = merge(out, c)
 		rev := strings.ToLower(set.values[keyRevision])
 		if c.Kind == KindBuild && someCommit.MatchString(rev) && !sameCommit(rev, c.Commit) {
@@ -123,6 +135,22 @@ func publisherClaims(s Subject) []Claim {
 		}
 	}
 	return out
+}
+
+// splitLabels parts the image's own labels from its base's.
+func splitLabels(labels map[string]string, inherited func(key, value string) bool) (own, base map[string]string) {
+	own, base = map[string]string{}, map[string]string{}
+	for _, key := range []string{keySource, keyRevision, keyURL} {
+		value, ok := labels[key]
+		switch {
+		case !ok:
+		case inherited != nil && inherited(key, value):
+			base[key] = value
+		default:
+			own[key] = value
+		}
+	}
+	return own, base
 }
 
 // homeOf is the repository that a URL leads to, where its host holds
@@ -148,7 +176,7 @@ func sameCommit(a, b string) bool {
 func merge(claims []Claim, c Claim) []Claim {
 	for i, have := range claims {
 		if have.Source == c.Source && have.Kind == c.Kind && have.Repository == c.Repository &&
-			have.Commit == c.Commit && have.Directory == c.Directory {
+			have.Commit == c.Commit && have.Directory == c.Directory && have.Base == c.Base {
 			claims[i].Evidence = append(claims[i].Evidence, c.Evidence...)
 			return claims
 		}
@@ -181,7 +209,9 @@ type Disagreement struct {
 	Reason string
 }
 
-// Disagreements compares every pair of claims, in the list's order. A commit or directory that a claim does not name contradicts nothing.
+// Disagreements compares every pair of claims, in the list's order. A commit or
+// directory that a claim does not name contradicts nothing, and what the base
+// image claims contradicts nobody: it speaks of the base.
 func Disagreements(claims []Claim) []Disagreement {
 	var out []Disagreement
 	for i, a := range claims {
@@ -195,13 +225,18 @@ func Disagreements(claims []Claim) []Disagreement {
 }
 
 func disagreement(a, b Claim) string {
-	sameRepository := a.Repository == "" || b.Repository == "" || sameRepositories(a.Repository, b.Repository)
+	sameRepository := a.Repository == "" || b.Repository == "" || a.Local != b.Local || sameRepositories(a.Repository, b.Repository)
 	switch {
+	case a.Base || b.Base:
+		return ""
 	case !sameRepository && a.Kind != b.Kind:
 		return "other-repository"
 	case !sameRepository:
 		return "repository-differs"
 	case a.Commit != "" && b.Commit != "" && !sameCommit(a.Commit, b.Commit):
+		if a.Local != b.Local && a.Kind != b.Kind {
+			return "other-repository" // for all that the path tells
+		}
 		return "commit-differs"
 	case a.Kind == b.Kind && a.Directory != "" && b.Directory != "" && a.Directory != b.Directory:
 		return "directory-differs"

@@ -64,14 +64,14 @@ func TestClaimOfReadsBuildDefinitionsAndSources(t *testing.T) {
 
 func TestPublisherClaimsJoinsWhatIsSaidTwice(t *testing.T) {
 	source := map[string]string{keySource: "https://x/r.git#" + idA + ":d", keyRevision: idA}
-	got := publisherClaims(Subject{Annotations: source, DescriptorAnnotations: source})
+	got := publisherClaims(Subject{Annotations: source, DescriptorAnnotations: source}, nil)
 	if len(got) != 1 || len(got[0].Evidence) != 4 {
 		t.Errorf("manifest and descriptor saying the same: %+v, want one claim with four lines of evidence", got)
 	}
 }
 
 func TestPublisherClaimsKeepsARevisionThatNamesAnotherCommit(t *testing.T) {
-	got := publisherClaims(Subject{Annotations: map[string]string{keySource: "https://x/r.git#" + idA + ":d", keyRevision: idB}})
+	got := publisherClaims(Subject{Annotations: map[string]string{keySource: "https://x/r.git#" + idA + ":d", keyRevision: idB}}, nil)
 	if len(got) != 2 || got[0].Commit != idA || got[1].Commit != idB {
 		t.Errorf("got %+v, want a claim for each commit", got)
 	}
@@ -84,11 +84,21 @@ func TestDisagreement(t *testing.T) {
 	source := func(repository, commit string) Claim {
 		return Claim{Kind: KindSource, Repository: repository, Commit: commit}
 	}
+	local := func(commit string) Claim {
+		return Claim{Source: ByFlag, Kind: KindBuild, Repository: "/srv/app", Commit: commit, Directory: "d", Local: true}
+	}
+	inherited := Claim{Kind: KindSource, Repository: "https://y/base", Commit: idB, Base: true}
 	tests := []struct {
 		name string
 		a, b Claim
 		want string
 	}{
+		{"a path against a repository of that commit", local(idA), source("https://x/r", idA), ""},
+		{"a path against a build definition of another commit", local(idA), build("https://x/r", idB, "d"), "commit-differs"},
+		{"a path against a program's source of another commit", local(idA), source("https://x/r", idB), "other-repository"},
+		{"a file that was handed in", Claim{Source: ByFlag, Kind: KindBuild, File: "Dockerfile"}, source("https://x/r", idB), ""},
+		{"what the base claims", build("https://x/r", idA, "d"), inherited, ""},
+		{"what the base claims of the program", source("https://x/r", idA), inherited, ""},
 		{"the same", build("https://x/r", idA, "d"), build("https://x/r", idA, "d"), ""},
 		{"one repository in two spellings", build("https://X/r.git", idA, "d"), build("git://x/r/", idA, "d"), ""},
 		{"another repository", build("https://x/r", idA, "d"), build("https://x/evil", idA, "d"), "repository-differs"},
@@ -123,7 +133,7 @@ func TestAURLThatLeadsToARepositoryIsAClaimOfTheProgramsSource(t *testing.T) {
 		"https://example.com/a/b":                 "",
 		"":                                        "",
 	} {
-		got := publisherClaims(Subject{Labels: map[string]string{keyURL: text}})
+		got := publisherClaims(Subject{Labels: map[string]string{keyURL: text}}, nil)
 		if want == "" && len(got) > 0 || want != "" && (len(got) != 1 || got[0].Repository != want || got[0].Kind != KindSource) {
 			t.Errorf("%q: claims %+v, want %q", text, got, want)
 		}

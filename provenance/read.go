@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -46,7 +45,10 @@ var ErrHashUnknown = errors.New("buildah's content hash is not one that can be c
 // read opens the candidate's repository, reads its Dockerfile at the commit and
 // matches it to the image.
 func (a *Attempt) read(ctx context.Context, s Subject, from Sources) error {
-	repo, err := from.Open(ctx, a.Repository, a.Candidate != nil)
+	if a.HandedIn() {
+		return a.readGiven(ctx, s)
+	}
+	repo, err := a.open(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -63,10 +65,28 @@ func (a *Attempt) read(ctx context.Context, s Subject, from Sources) error {
 	if a.Candidate != nil && !a.Candidate.MayExplain(s.Created, commit.Time) {
 		return ErrYounger
 	}
-	if a.Context, err = commit.FS(ctx, a.Directory); err != nil {
+	if err := a.enter(ctx, commit); err != nil {
 		return fmt.Errorf("directory %s at %s: %w", a.Directory, a.Commit, err)
 	}
-	return a.match(ctx, s)
+	return a.matchTree(ctx, s)
+}
+
+// enter takes the candidate's directory at the commit as the build context.
+func (a *Attempt) enter(ctx context.Context, commit *source.Commit) error {
+	tree, err := commit.FS(ctx, a.Directory)
+	if err == nil {
+		a.Context, a.Tree = tree, tree
+	}
+	return err
+}
+
+// matchTree reads the Dockerfile at the commit and matches it.
+func (a *Attempt) matchTree(ctx context.Context, s Subject) error {
+	text, err := a.readTree()
+	if err != nil {
+		return err
+	}
+	return a.match(ctx, s, text)
 }
 
 // importBuilder is the library's name for entries whose image lies in git as an
@@ -97,26 +117,18 @@ func (a *Attempt) compareLayout(ctx context.Context, s Subject, commit *source.C
 	return nil
 }
 
-func (a *Attempt) match(ctx context.Context, s Subject) error {
-	name := a.File
-	if name == "" {
-		name = "Dockerfile"
-	}
-	a.File = name
-	text, err := readBounded(a.Context, path.Clean(name))
-	if err != nil {
-		return err
-	}
-	if a.FileID, err = a.Context.ObjectID(path.Clean(name)); err != nil {
-		return err
-	}
+// match evaluates the Dockerfile and matches it to the image.
+func (a *Attempt) match(ctx context.Context, s Subject, text []byte) error {
 	file, err := dockerfile.Parse(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", a.File, err)
 	}
-	a.Build, err = file.Evaluate(dockerfile.Options{OS: s.OS, Architecture: s.Architecture, Variant: s.Variant})
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	o := dockerfile.Options{OS: s.OS, Architecture: s.Architecture, Variant: s.Variant}
+	if a.given != nil {
+		o.Target, o.BuildArgs = a.given.Target, a.given.BuildArgs
+	}
+	if a.Build, err = file.Evaluate(o); err != nil {
+		return fmt.Errorf("%s: %w", a.File, err)
 	}
 	a.Alignment = history.Match(s.History, s.Layers, a.Build)
 	a.Build = a.Alignment.Build
@@ -129,20 +141,25 @@ func (a *Attempt) match(ctx context.Context, s Subject) error {
 // FetchFiles gets the files that the directives copy out of the context, before
 // they are read one by one, where they are in a remote repository.
 func (a *Attempt) FetchFiles() error {
+	if a.Tree == nil {
+		return nil
+	}
 	names := []string{".dockerignore"}
 	for _, d := range a.Build.Directives {
 		if d.Copy != nil && d.Copy.From == "" {
 			names = append(names, d.Copy.Sources...)
 		}
 	}
-	return a.Context.Fetch(names...)
+	return a.Tree.Fetch(names...)
 }
 
 // hashContents recomputes the content hashes that matched entries hold. The
 // error is the context's; what could not be read stands with its hash.
 func (a *Attempt) hashContents(ctx context.Context) error {
 	var absent error
-	if slices.ContainsFunc(a.Alignment.Rows, func(r history.Row) bool { return r.Hash != "" && r.Directive >= 0 }) {
+	if a.Context == nil {
+		absent = ErrContextUnknown
+	} else if slices.ContainsFunc(a.Alignment.Rows, func(r history.Row) bool { return r.Hash != "" && r.Directive >= 0 }) {
 		absent = a.FetchFiles()
 	}
 	for i, row := range a.Alignment.Rows {

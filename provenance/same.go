@@ -60,10 +60,10 @@ func serialOf(a *Attempt) string {
 
 func statedSerial(a *Attempt) string {
 	d, ok := sums.Find(a.Repository)
-	if !ok || a.Context == nil {
+	if !ok || a.Tree == nil {
 		return ""
 	}
-	return d.SerialAt(a.Context.Root(), a.Directory)
+	return d.SerialAt(a.Tree.Root(), a.Directory)
 }
 
 func tagSerials(tags []string) []string {
@@ -131,7 +131,7 @@ func (t *Trace) findLike(ctx context.Context, o *Attempt) (found *Attempt, same 
 	tried := 0
 	_ = o.Repo.Versions(ctx, o.Candidate.Entry.Fetch, o.Directory, func(c *source.Commit) bool {
 		a := o.at(c)
-		if a.Context, a.Err = c.FS(ctx, o.Directory); a.Err != nil {
+		if a.Err = a.enter(ctx, c); a.Err != nil {
 			return ctx.Err() == nil
 		}
 		serial := statedSerial(a)
@@ -141,7 +141,7 @@ func (t *Trace) findLike(ctx context.Context, o *Attempt) (found *Attempt, same 
 		if tried++; tried > maxVersions {
 			return false
 		}
-		if a.Err = a.match(ctx, t.subject); a.Err != nil {
+		if a.Err = a.matchTree(ctx, t.subject); a.Err != nil {
 			return ctx.Err() == nil
 		}
 		if same = o.like(a, serial); same != nil {

@@ -48,8 +48,9 @@ type Subject struct {
 }
 
 // Sources gives what a trace reads. Library is asked at most once, and only
-// for an image of the official library.
+// for an image of the official library of which no build definition is Given.
 type Sources struct {
+	Given   *Given
 	Library func(ctx context.Context) (*library.Library, error)
 	Open    func(ctx context.Context, repository string, trusted bool) (*source.Repository, error)
 }
@@ -101,8 +102,20 @@ type Attempt struct {
 	// The rest is set as far as reading came.
 	Repo       *source.Repository
 	CommitTime time.Time
-	Context    *source.Tree
-	FileID     string // the git object id of the Dockerfile, or of the layout's index
+	// Context is the build context, nil where none is known; Tree is the same
+	// where it is a directory of the commit. AsFound says that the context's
+	// modes are its own, and not git's two.
+	Context fs.FS
+	Tree    *source.Tree
+	AsFound bool
+	// ContextName is what the user calls a context that was handed in.
+	ContextName string
+	// Ignore is the text of the Dockerfile's own ignore file, nil where it has
+	// none.
+	Ignore []byte
+	// FileID is the git object id of the Dockerfile, or of the layout's index;
+	// the digest of a Dockerfile that was handed in.
+	FileID string
 	// Layout is how a layout in git compares with the image, for oci-import; the
 	// rest is set for a Dockerfile.
 	Layout    *layout.Result
@@ -110,6 +123,8 @@ type Attempt struct {
 	Alignment *history.Alignment
 	// Contents are the content hashes that history holds, recomputed.
 	Contents []ContentHash
+
+	given *Given
 }
 
 // Matched reports whether there is an attempt, its Dockerfile was read, and its
@@ -135,10 +150,19 @@ const libraryPrefix = "docker.io/library/"
 
 // Find traces an image.
 func Find(ctx context.Context, s Subject, from Sources) (*Trace, error) {
-	t := &Trace{subject: s, from: from, published: publisherClaims(s)}
+	t := &Trace{subject: s, from: from, published: publisherClaims(s, nil)}
+	if from.Given != nil {
+		t.rest = []*Attempt{givenAttempt(from.Given)}
+		return t.finish(ctx)
+	}
 	candidates, evidence, err := t.libraryCandidates(ctx, s, from)
 	t.LibraryErr = err
 	t.line(candidates, evidence)
+	return t.finish(ctx)
+}
+
+// finish tries the candidates and settles on one.
+func (t *Trace) finish(ctx context.Context) (*Trace, error) {
 	if _, err := t.advance(ctx); err != nil {
 		return nil, err
 	}
@@ -346,12 +370,24 @@ func (t *Trace) named(a *Attempt) bool {
 	return a.Candidate == nil || slices.Contains(namedCommits(t.published), a.Commit)
 }
 
-// claim puts the library's claim for the origin before the image's own.
+// claim puts the library's or the user's claim for the origin before the
+// image's own. Which of its labels the image has from its base is known where a
+// Dockerfile was matched.
 func (t *Trace) claim() {
-	t.Claims = t.published
-	if t.Origin != nil && t.Origin.Candidate != nil {
-		t.Claims = append([]Claim{t.Origin.Claim}, t.published...)
+	t.Claims = publisherClaims(t.subject, t.Judged.inherits)
+	if t.Origin != nil && (t.Origin.Candidate != nil || t.Origin.ByFlag()) {
+		t.Claims = append([]Claim{t.Origin.Claim}, t.Claims...)
 	}
+}
+
+// inherits reports whether the base image carries the label with that value,
+// and no directive sets it.
+func (a *Attempt) inherits(key, value string) bool {
+	if !a.Matched() || a.Layout != nil {
+		return false
+	}
+	_, own := a.Build.Config.Labels[key]
+	return !own && a.Alignment.BaseLabel(key, value)
 }
 
 // ruledOut reports whether err says that the image cannot come from the

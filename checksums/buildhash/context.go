@@ -33,13 +33,21 @@ type Context struct {
 // NewContext returns the view of fsys that .dockerignore leaves when it works
 // as how says. Links are known where fsys has fs.ReadLinkFS.
 func NewContext(fsys fs.FS, how Ignoring) (*Context, error) {
-	c := &Context{fsys: fsys, how: how, maxEntries: maxEntries}
 	list, err := readIgnore(fsys)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", ignoreName, err)
 	}
-	c.ignored = list
-	return c, nil
+	return &Context{fsys: fsys, ignored: list, how: how, maxEntries: maxEntries}, nil
+}
+
+// NewContextIgnoring is NewContext with another file's text in the place of
+// .dockerignore's, as BuildKit takes a Dockerfile's own ignore file.
+func NewContextIgnoring(fsys fs.FS, how Ignoring, patterns []byte) (*Context, error) {
+	list, err := parseIgnore(patterns)
+	if err != nil {
+		return nil, fmt.Errorf("reading the Dockerfile's own %s: %w", ignoreName, err)
+	}
+	return &Context{fsys: fsys, ignored: list, how: how, maxEntries: maxEntries}, nil
 }
 
 // Resolve follows symbolic links in name, the last component too, and returns

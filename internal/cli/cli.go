@@ -20,6 +20,7 @@ import (
 
 // Env is what a run of the program touches besides files and the network.
 type Env struct {
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	// StdoutTerminal and StderrTerminal say what the writers are; Width and
 	// StderrWidth are the terminals' widths in columns, 0 where there is none.
@@ -30,7 +31,7 @@ type Env struct {
 
 // Process is the environment of this process.
 func Process() Env {
-	e := Env{Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+	e := Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
 	e.StdoutTerminal = term.IsTerminal(int(os.Stdout.Fd()))
 	e.StderrTerminal = term.IsTerminal(int(os.Stderr.Fd()))
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && e.StdoutTerminal {
@@ -156,4 +157,5 @@ const examples = `  verify alpine:3.20.3
   verify alpine:3.20.3 --all-platforms -o json
   verify oci:./layout --as alpine:3.20.3 --offline --library ./official-images.git
   verify hello-world:linux --git-mirror https://github.com/=/srv/git
+  verify docker-daemon:app:1.2 --context ./app
   verify registry.example.com/app:1.2 --only image,trace -o text -o json=report.json`

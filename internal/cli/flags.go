@@ -19,6 +19,11 @@ type flags struct {
 	platform     string
 	allPlatforms bool
 	as           string
+	source       string
+	dockerfile   string
+	context      string
+	target       string
+	buildArgs    []string
 	library      string
 	gitMirrors   []string
 	registries   []string
@@ -47,6 +52,11 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringVar(&f.platform, "platform", "", "verify the image for `OS/ARCH[/VARIANT]` (default: this machine's)")
 	set.BoolVar(&f.allPlatforms, "all-platforms", false, "verify every image of an index")
 	set.StringVar(&f.as, "as", "", "trace the image under the name `REF`")
+	set.StringVar(&f.source, "source", "", "trace the image to `REPOSITORY#COMMIT[:DIR]` (an https URL or a local repository), not to the library")
+	set.StringVar(&f.dockerfile, "dockerfile", "", "trace the image to the Dockerfile `FILE` (- is stdin); with --source a path in its DIR")
+	set.StringVar(&f.context, "context", "", "take `DIR` as the build context of the Dockerfile (default: DIR/Dockerfile)")
+	set.StringVar(&f.target, "target", "", "the `STAGE` of the Dockerfile that was built (default: the last)")
+	set.StringArrayVar(&f.buildArgs, "build-arg", nil, "a build argument that was given, `NAME=VALUE` (repeatable)")
 	set.StringVar(&f.library, "library", "", "official-images library: `PATH|URL` (default: "+verify.DefaultLibrary+")")
 	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
 	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
@@ -99,6 +109,9 @@ func (a *app) options() (verify.Options, error) {
 	if o.GitMirrors, err = pairs("--git-mirror", "URL=PATH", f.gitMirrors); err != nil {
 		return o, err
 	}
+	if o.Given, err = a.given(); err != nil {
+		return o, err
+	}
 	if o.RegistryMirrors, err = pairs("--registry-mirror", "HOST=HOST:PORT", f.registries); err != nil {
 		return o, err
 	}
@@ -111,6 +124,23 @@ func (a *app) options() (verify.Options, error) {
 		o.Log = slog.New(slog.NewTextHandler(a.env.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	return o, nil
+}
+
+// given is the build definition that the flags name.
+func (a *app) given() (verify.Given, error) {
+	f := a.flags
+	g := verify.Given{Source: f.source, Dockerfile: f.dockerfile, Context: f.context, Target: f.target, Stdin: a.env.Stdin}
+	for _, arg := range f.buildArgs {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return g, usagef("--build-arg %q: want NAME=VALUE", arg)
+		}
+		if g.BuildArgs == nil {
+			g.BuildArgs = map[string]string{}
+		}
+		g.BuildArgs[name] = value
+	}
+	return g, nil
 }
 
 // pairs reads KEY=VALUE flags; the value is what follows the last "=".

@@ -35,6 +35,7 @@ var advice = map[string]string{
 	"commit-unreachable":    "ask the repository's owners whether the commit is theirs: a fork's commit looks the same",
 	"config-differs":        askPublisher,
 	"content-differs":       askPublisher,
+	"context-unknown":       "give the build context: --context DIR, or the repository that holds it: --source REPOSITORY#COMMIT:DIR",
 	"diff-id-mismatch":      takeFresh,
 	"digest-mismatch":       takeFresh,
 	"directory-differs":     askWhichOrigin,

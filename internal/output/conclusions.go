@@ -23,7 +23,7 @@ var meanings = map[string]string{
 	"trace.layout":           "the image in the repository is this image, byte for byte",
 	"history.directives":     "each directive left its entry in the history, and nothing else did",
 	"history.config":         "the settings are those that the Dockerfile and its base give",
-	"history.content":        "the files that were added are those at the commit",
+	"history.content":        "the files that were added are those of the source",
 	"base.layers":            "the lower layers are those of the base that the Dockerfile names",
 	"rootfs.checksum":        "the rootfs is the one that its distributor publishes",
 	"rootfs.signature":       "the distributor signed the rootfs's checksum",
@@ -46,7 +46,7 @@ func (c *canvas) conclusions(img *verify.Image) {
 			consistent = append(consistent, row(f.Check, f.Summary+"; "+sameHand))
 		case isAdvice(f):
 		case f.Status == verify.Pass:
-			proved = append(proved, row(f.Check, meaning(f)))
+			proved = append(proved, row(f.Check, meaning(f, img.Origin)))
 		default:
 			proved = append(proved, provedPart(f)...)
 		}
@@ -79,10 +79,13 @@ func (c *canvas) section(title string, list []entry) {
 // which proves nothing of the image.
 func isAdvice(f *verify.Finding) bool { return strings.HasPrefix(f.Check, "pin.") }
 
-func meaning(f *verify.Finding) string {
+func meaning(f *verify.Finding, o *verify.Origin) string {
 	text := meanings[f.Check]
-	if text == "" {
+	switch {
+	case text == "":
 		return f.Summary
+	case f.Check == "trace.origin" && o != nil && o.Commit == nil:
+		return "the Dockerfile that was handed in is the image's; whose it is, nothing says"
 	}
 	if f.Details != nil && f.Details.Bytes != nil {
 		text += " (" + verify.FormatBytes(f.Details.Bytes.Total()) + ")"

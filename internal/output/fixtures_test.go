@@ -182,6 +182,19 @@ func references() *verify.Report {
 	return r
 }
 
+// handedIn is the user's own image, traced to a Dockerfile and a context that
+// were handed in.
+func handedIn() *verify.Report {
+	img := image(verify.Verified, "linux/amd64", digest1, digests(),
+		verify.Finding{Check: "trace.origin", Summary: "app/Dockerfile, which was handed in, matches; no repository and no commit are known", Required: true,
+			Evidence: evidence("digest", digest3+" (app/Dockerfile)", "file", "app/Dockerfile")}, claimsAgree(), directives(), content())
+	img.Reference, img.Name, img.NameSource = "docker-daemon:app:1", "", ""
+	img.Origin = &verify.Origin{File: "app/Dockerfile", Context: "app", Builder: "dockerfile", Claims: []verify.Claim{
+		{Source: "flag", Kind: "build", File: "app/Dockerfile", Evidence: evidence("file", "app/Dockerfile")},
+		{Source: "label", Kind: "source", Repository: repository, Base: true, Evidence: evidence()}}}
+	return report(img)
+}
+
 // nasty tries to leave its line, to hide, to run backwards, to colour, to be a
 // workflow command, and is not UTF-8.
 const nasty = "::error::x\n::set-output name=a::b\r##[command]rm \x1b[2J\x1b]0;t\a\u202eevil\u2066\u200b\ufeff\U000e0041\u2028::warning::\u00a0::x ::y ##vso[task]\x80\xff\u0085<b>&amp;|`*_ end"
@@ -232,7 +245,7 @@ var fixtures = []struct {
 	make func() *verify.Report
 }{
 	{"verified", verified}, {"failed", failed}, {"incomplete", incomplete},
-	{"platforms", platforms}, {"references", references}, {"hostile", hostile},
+	{"platforms", platforms}, {"references", references}, {"handed-in", handedIn}, {"hostile", hostile},
 }
 
 func TestFixturesReachEveryField(t *testing.T) {

@@ -118,6 +118,9 @@ func (c *canvas) originRows(img *verify.Image) []entry {
 		rows = append(rows, row("commit", text))
 	}
 	rows = append(rows, row(builtFrom(o)))
+	if o.Context != "" {
+		rows = append(rows, row("context", o.Context))
+	}
 	for _, a := range o.Archives {
 		rows = append(rows, row("archive", path.Join(o.Directory, a)))
 	}
@@ -162,9 +165,16 @@ func builtFrom(o *verify.Origin) (name, text string) {
 // claimRows tell who claims what, and whether the claims agree.
 func (c *canvas) claimRows(img *verify.Image) []entry {
 	var rows []entry
+	own := 0
 	for i := range img.Origin.Claims {
 		claim := &img.Origin.Claims[i]
-		e := row("", claim.Source+" ("+claim.Kind+"): "+claimed(claim, img.Origin))
+		by := claim.Source
+		if claim.Base {
+			by += " of the base image"
+		} else {
+			own++
+		}
+		e := row("", by+" ("+claim.Kind+"): "+claimed(claim, img.Origin))
 		if i == 0 {
 			e.name = "claims"
 		}
@@ -173,7 +183,7 @@ func (c *canvas) claimRows(img *verify.Image) []entry {
 		}
 		rows = append(rows, e)
 	}
-	if text := agreement(find(img, "trace.claims"), len(rows)); text != "" {
+	if text := agreement(find(img, "trace.claims"), own); text != "" {
 		rows = append(rows, row("", text))
 	}
 	return rows
@@ -195,11 +205,14 @@ func place(claim *verify.Claim) string {
 	if claim.Commit != "" {
 		text += "#" + claim.Commit
 	}
-	if p := path.Join(claim.Directory, claim.File); p != "" {
-		text += ":" + p
-	}
-	if text == "" {
+	p := path.Join(claim.Directory, claim.File)
+	switch {
+	case text == "" && p == "":
 		return "a file given by hand"
+	case text == "":
+		return p
+	case p != "":
+		text += ":" + p
 	}
 	return text
 }

@@ -126,6 +126,12 @@ func checkValues(o Options) error {
 	return nil
 }
 
+// HasTarget is nil for a stage, by name or index, that the file has, and for "".
+func (f *File) HasTarget(name string) error {
+	_, err := f.target(name)
+	return err
+}
+
 func (f *File) target(name string) (int, error) {
 	if name == "" {
 		return len(f.Stages) - 1, nil

@@ -110,7 +110,7 @@ func (c *copying) flags() (err error) {
 
 // source copies all that one source argument names.
 func (c *copying) source(ctx context.Context, source string) error {
-	if err := c.open(source); err != nil {
+	if err := c.open(); err != nil {
 		return err
 	}
 	if c.what.Parents {
@@ -129,15 +129,18 @@ func (c *copying) source(ctx context.Context, source string) error {
 }
 
 // open opens the context, or what --from names, for the first source.
-func (c *copying) open(source string) (err error) {
+func (c *copying) open() (err error) {
+	how := c.ignoring()
 	switch {
 	case c.view != nil:
 	case c.what.From != "":
 		c.view, err = buildhash.NewContext(c.in.From, buildhash.IgnoreNothing)
 	case c.in.Context == nil:
-		return cannot(SourceAbsent, "%s: there is no context", source)
+		return cannot(ContextUnknown, "the build context is not known")
+	case c.in.Ignore != nil && how == buildhash.IgnoreBuildKit:
+		c.view, err = buildhash.NewContextIgnoring(c.in.Context, how, c.in.Ignore)
 	default:
-		c.view, err = buildhash.NewContext(c.in.Context, c.ignoring())
+		c.view, err = buildhash.NewContext(c.in.Context, how)
 	}
 	return err
 }

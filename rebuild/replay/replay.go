@@ -37,6 +37,7 @@ const (
 	ChownName       = "chown-name"         // an owner by name, which a file of the image decides that is not at hand
 	ChmodUnknown    = "chmod-unknown"      // --chmod of something that is no mode
 	ChmodParents    = "chmod-parents"      // --chmod where parents are made: versions disagree on their mode
+	ContextUnknown  = "context-unknown"    // there is no context
 	SourceAbsent    = "source-absent"      // the context has nothing of that name
 	SourceUnusual   = "source-unusual"     // a device, socket or FIFO in the context
 	ArchiveFormat   = "archive-format"     // a compression that only some versions unpack
@@ -69,9 +70,13 @@ func cannot(reason, format string, args ...any) error {
 // Input is one directive and what it works on.
 type Input struct {
 	Directive dockerfile.Directive
-	// Context is the build context. Links are known where it implements
-	// fs.ReadLinkFS. Only the executable bits of modes count, unless AsFound.
+	// Context is the build context, nil where it is not known. Links are known
+	// where it implements fs.ReadLinkFS. Only the executable bits of modes
+	// count, unless AsFound.
 	Context fs.FS
+	// Ignore is the text of the Dockerfile's own ignore file, nil where it has
+	// none: BuildKit takes it in the place of .dockerignore.
+	Ignore []byte
 	// Lower returns the entries of the layers below for those of the clean
 	// paths that exist there; nil stands for scratch.
 	Lower func(paths ...string) (map[string]checksums.Entry, error)

@@ -155,7 +155,7 @@ func TestWhatTheSourceDoesNotDecideIsNotReplayed(t *testing.T) {
 		{"an unknown variable", VariableUnknown, BuildKit, copyOf("/"+dockerfile.Hole("HOME"), "f"), plain, nil},
 		{"a source that is not there", SourceAbsent, BuildKit, copyOf("/", "g"), plain, nil},
 		{"a wildcard that matches nothing", SourceAbsent, BuildKit, copyOf("/", "*.go"), plain, nil},
-		{"no context", SourceAbsent, BuildKit, copyOf("/", "f"), nil, nil},
+		{"no context", ContextUnknown, BuildKit, copyOf("/", "f"), nil, nil},
 		{"a FIFO in the context", SourceUnusual, BuildKit, copyOf("/", "fifo"), plain, nil},
 		{"zstd, which old daemons copy", ArchiveFormat, Classic, addOf("/", "a.tar"), archiveContext([]byte{0x28, 0xb5, 0x2f, 0xfd, 4, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51}), nil},
 		{"an archive that is cut off", ArchiveBroken, Classic, addOf("/", "a.tar"), archiveContext(cut), nil},
