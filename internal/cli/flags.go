@@ -121,7 +121,7 @@ func (a *app) options() (verify.Options, error) {
 		}
 	}
 	if f.verbose {
-		o.Log = slog.New(slog.NewTextHandler(a.env.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Log = slog.New(slog.NewTextHandler(logWriter{a.env.Stderr}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	return o, nil
 }

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
 	"github.com/imageverify/verify"
+	"github.com/imageverify/verify/internal/output/outputtest"
 )
 
 func TestProgressLineTellsOfOneStepInItsOwnUnit(t *testing.T) {
@@ -42,5 +44,19 @@ func TestCutKeepsALineWithinTheTerminal(t *testing.T) {
 		if got := cut("twelve chars", width); got != want {
 			t.Errorf("width %d: %q, want %q", width, got, want)
 		}
+	}
+}
+
+func TestForeignTextInProgressIsSafe(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		var out bytes.Buffer
+		p := &progress{w: &out, terminal: terminal, width: 500, steps: map[string]verify.Event{}}
+		p.event(verify.Event{What: "fetching " + outputtest.Nasty, Done: 1, Total: 2})
+		p.show()
+		line := strings.TrimPrefix(out.String(), "\r\x1b[K")
+		if !strings.Contains(line, "fetching") {
+			t.Errorf("%q", line)
+		}
+		outputtest.CheckSafe(t, []byte(line))
 	}
 }

@@ -25,11 +25,16 @@ func isAttachment(d v1.Descriptor) bool {
 	if isForMachines(d) {
 		return false
 	}
-	if d.ArtifactType != "" || d.Annotations[buildkitReference] != "" || isForNone(d) {
+	if isArtifactType(d.ArtifactType) || d.Annotations[buildkitReference] != "" || isForNone(d) {
 		return true
 	}
 	return attachedByCosign(d.Annotations[cosignKind]) || !isImageType(d.MediaType)
 }
+
+// isArtifactType reports whether a descriptor's artifact type is of something
+// else than an image. An image's is the media type of its config (OCI image
+// spec, descriptor.md), which go-containerregistry and crane write.
+func isArtifactType(t string) bool { return t != "" && !types.MediaType(t).IsConfig() }
 
 // isForMachines reports whether a descriptor names a platform that a machine
 // can have. The architecture is enough: where no operating system is named,

@@ -147,3 +147,14 @@ func TestWindowsImagesOfTwoVersionsAreToldApartByTheVersionOnly(t *testing.T) {
 	wantError(t, err, "several images for windows/amd64 in oci:"+dir,
 		"write oci:"+dir+"@DIGEST; present: @"+one.Digest.String()+", @"+two.Digest.String())
 }
+
+func TestAnImageWhoseArtifactTypeIsItsConfigsIsAnImage(t *testing.T) {
+	f := newFixture(t)
+	image, signature := f.manifest(""), f.manifest("")
+	image.ArtifactType, signature.ArtifactType = string(types.OCIConfigJSON), string(types.OCIConfigJSON)
+	f.root = []v1.Descriptor{image, annotated(signature, "kind", "dev.cosignproject.cosign/sigs")}
+	set, err := f.open("", Options{})
+	if err != nil || len(set.Images) != 1 || set.Images[0].Manifest().Got != image.Digest {
+		t.Errorf("%+v, %v", set, err)
+	}
+}

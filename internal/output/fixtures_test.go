@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imageverify/verify"
+	"github.com/imageverify/verify/internal/output/outputtest"
 )
 
 // Made-up ids: recognisable, of the right length, and of no real thing.
@@ -195,9 +196,7 @@ func handedIn() *verify.Report {
 	return report(img)
 }
 
-// nasty tries to leave its line, to hide, to run backwards, to colour, to be a
-// workflow command, and is not UTF-8.
-const nasty = "::error::x\n::set-output name=a::b\r##[command]rm \x1b[2J\x1b]0;t\a\u202eevil\u2066\u200b\ufeff\U000e0041\u2028::warning::\u00a0::x ::y ##vso[task]\x80\xff\u0085<b>&amp;|`*_ end"
+const nasty = outputtest.Nasty
 
 // hostile has the same nasty text in each string of the report but verdicts,
 // which are never foreign.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/imageverify/verify"
 	"github.com/imageverify/verify/internal/output"
+	"github.com/imageverify/verify/internal/output/outputtest"
 )
 
 func TestAReportReadsBackAsItWasWritten(t *testing.T) {
@@ -96,7 +97,7 @@ func TestForeignTextInJSONIsEscapedAndKeepsItsValue(t *testing.T) {
 	for _, s := range []string{"\u202e", "\u200b", "\u0085", "\x7f", "\x1b[31m", "\U000e0041", "##[error]", "##vso[task.x]", "###[group]", `\##[x]`, "a\u2028b", "\ufe0f", "\ue000", "é€𝄞", `"quoted" \ back`} {
 		r := &verify.Report{SchemaVersion: 1, Reference: s}
 		data := render(t, output.JSON, r, output.Style{})
-		checkSafe(t, data)
+		outputtest.CheckSafe(t, data)
 		got, err := verify.ReadReport(data)
 		if err != nil || got.Reference != s {
 			t.Errorf("%q came back as %q, %v", s, got.Reference, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/imageverify/verify"
 	"github.com/imageverify/verify/internal/output"
+	"github.com/imageverify/verify/internal/output/outputtest"
 	"github.com/imageverify/verify/internal/schema"
 )
 
@@ -89,7 +90,7 @@ func TestErrorsAreAsInTheGoldenFiles(t *testing.T) {
 			if err := output.WriteError(&buf, f, e, output.Style{Width: 60}); err != nil {
 				t.Fatal(err)
 			}
-			checkSafe(t, buf.Bytes())
+			outputtest.CheckSafe(t, buf.Bytes())
 			if f == output.JSON {
 				if err := schema.Validate(buf.Bytes()); err != nil {
 					t.Error(err)

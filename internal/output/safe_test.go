@@ -4,10 +4,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/imageverify/verify/internal/output"
+	"github.com/imageverify/verify/internal/output/outputtest"
 )
 
 const maxText = 4 << 10
@@ -89,31 +88,8 @@ func FuzzSafeText(f *testing.F) {
 				t.Errorf("word %q in %q", word, got)
 			}
 		}
-		checkSafe(t, []byte(got))
+		outputtest.CheckSafe(t, []byte(got))
 	})
 }
 
-var (
-	colours  = regexp.MustCompile("\x1b\\[[0-9;]+m")
-	commands = regexp.MustCompile(`(?m)^\s*::|##[A-Za-z]*\[`)
-)
-
-// checkSafe is the slow truth about what may reach a terminal or a log.
-func checkSafe(t *testing.T, text []byte) {
-	t.Helper()
-	if !utf8.Valid(text) {
-		t.Errorf("not UTF-8: %q", text)
-	}
-	for _, r := range string(text) {
-		if r >= ' ' && r < 0x7f || r == '\n' {
-			continue
-		}
-		if unicode.Is(unicode.C, r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) ||
-			unicode.Is(unicode.Z, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || unicode.Is(unicode.Variation_Selector, r) {
-			t.Errorf("holds %U", r)
-		}
-	}
-	if m := commands.Find(text); m != nil {
-		t.Errorf("holds the command %q", m)
-	}
-}
+var colours = regexp.MustCompile("\x1b\\[[0-9;]+m")

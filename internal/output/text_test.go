@@ -10,6 +10,7 @@ import (
 
 	"github.com/imageverify/verify"
 	"github.com/imageverify/verify/internal/output"
+	"github.com/imageverify/verify/internal/output/outputtest"
 )
 
 // squeezed takes wrapping and alignment out of a text.
@@ -165,12 +166,12 @@ func longestWord(line string) int {
 
 func TestHostileTextIsSafeInEveryFormatAndStyle(t *testing.T) {
 	for _, s := range styles {
-		checkSafe(t, colours.ReplaceAll(render(t, output.Text, hostile(), s.style), nil))
+		outputtest.CheckSafe(t, colours.ReplaceAll(render(t, output.Text, hostile(), s.style), nil))
 	}
 	for width := 10; width < 200; width += 7 {
-		checkSafe(t, render(t, output.Text, hostile(), output.Style{Width: width, Verbose: width%2 == 0}))
+		outputtest.CheckSafe(t, render(t, output.Text, hostile(), output.Style{Width: width, Verbose: width%2 == 0}))
 	}
-	checkSafe(t, render(t, output.JSON, hostile(), output.Style{}))
+	outputtest.CheckSafe(t, render(t, output.JSON, hostile(), output.Style{}))
 }
 
 // The law: whatever every string of a report holds, no format lets it do more
@@ -186,9 +187,9 @@ func FuzzForeignTextIsSafeInEveryField(f *testing.F) {
 		r := references()
 		r.Images[0].Findings = failed().Images[0].Findings
 		fillStrings(reflect.ValueOf(r), s)
-		checkSafe(t, render(t, output.Text, r, output.Style{Width: width % 300, Verbose: verbose}))
-		checkSafe(t, render(t, output.Text, r, output.Style{Quiet: true}))
-		checkSafe(t, render(t, output.JSON, r, output.Style{}))
+		outputtest.CheckSafe(t, render(t, output.Text, r, output.Style{Width: width % 300, Verbose: verbose}))
+		outputtest.CheckSafe(t, render(t, output.Text, r, output.Style{Quiet: true}))
+		outputtest.CheckSafe(t, render(t, output.JSON, r, output.Style{}))
 	})
 }
 
