@@ -20,6 +20,9 @@ func findChecksum(f *facts) *Finding {
 	for _, s := range f.sums {
 		parts = append(parts, sumPart(s))
 		independent = independent && s.independent()
+		if s.object != "" {
+			evidence = append(evidence, Evidence{Kind: "file", Value: s.object})
+		}
 		if s.line.Line > 0 {
 			evidence = append(evidence, Evidence{Kind: "file", Value: s.where()},
 				Evidence{Kind: "digest", Value: s.line.Algorithm + ":" + s.line.Digest})
@@ -48,12 +51,16 @@ func sumPart(s sumFact) Part {
 		if errors.Is(s.archiveErr, fs.ErrNotExist) {
 			reason = "source-absent"
 		}
-		return Part{s.name, unknownUnless(reason, "object-mismatch"), reason,
+		return Part{s.name, unknownUnless(reason, "object-mismatch", "sum-differs"), reason,
 			fmt.Sprintf("%s says %s:%s; %s", s.where(), s.line.Algorithm, s.line.Digest, s.archiveErr)}
 	case s.result.Status != sums.ListedAndEqual:
 		return Part{s.name, Fail, "sum-differs", fmt.Sprintf("%s says %s, the file's %s is %s", s.where(), s.result.Want, s.result.Algorithm, s.result.Got)}
 	}
-	return Part{s.name, Pass, "", s.result.Got}
+	text := s.result.Got
+	if s.object != "" {
+		text += ", handed in as " + s.object
+	}
+	return Part{s.name, Pass, "", text}
 }
 
 // listPart judges a list that tells nothing of the file.

@@ -66,6 +66,9 @@ type sumFact struct {
 	// file could not be had.
 	result     sums.Result
 	archiveErr error
+	// object is the file handed in that was compared in the archive's place; ""
+	// for the commit's own.
+	object string
 
 	// signed says that the list has a signature, signature or signatureErr what
 	// came of it.

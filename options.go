@@ -52,6 +52,11 @@ type Options struct {
 	// are pinned for a distributor count.
 	Keyrings []string
 
+	// Objects are files in place of such as a mirror or a distributor no longer
+	// has; each is used only where its git blob id, its published sum or its
+	// key's fingerprint is the one that is looked for.
+	Objects []string
+
 	// Offline refuses every connection but to registry mirrors on this machine.
 	Offline bool
 	// IdleTimeout ends a request in which no byte came for so long; 0 is 30 s.

@@ -132,6 +132,7 @@ var errorReasons = []errorReason{
 	{kind[*falseBytesError], "digest-mismatch"},
 	{sentinel(network.ErrOffline), "offline"},
 	{kind[*source.MismatchError], "object-mismatch"},
+	{kind[*otherBlobError], "sum-differs"},
 	{sentinel(errListAbsent), "list-absent"},
 	{sentinel(sums.ErrTwoSums), "two-sums"},
 	{sentinel(sums.ErrSyntax), "list-invalid"},

@@ -46,6 +46,7 @@ type session struct {
 	keyring   *sums.Keyring
 	given     *provenance.Given
 	folder    *local.Dir
+	objects   objects
 
 	mu     sync.Mutex
 	stages map[string]Duration
@@ -58,7 +59,11 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	if err := o.Requirements.Validate(); err != nil {
 		return nil, &RunError{Code: "usage", Message: err.Error(), err: err}
 	}
-	s := &session{options: o, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}}
+	objects, err := openObjects(o.Objects)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{options: o, objects: objects, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}}
 	if s.parallel <= 0 {
 		s.parallel = runtime.GOMAXPROCS(0)
 	}
@@ -66,6 +71,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	if o.Cache != "" {
 		dir, err := cache.Open(o.Cache)
 		if err != nil {
+			objects.close()
 			return nil, &RunError{Code: "cache", Message: err.Error(), Input: o.Cache, err: err}
 		}
 		s.cache = dir
@@ -75,14 +81,14 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	folder := func(kind, key string) (string, func() error, error) { return s.cache.FolderContext(ctx, kind, key) }
 	s.opener = source.NewOpener(source.Options{
 		Mirrors: o.GitMirrors, Offline: o.Offline, Transport: s.transport, CacheDir: folder,
-		FollowClaims: o.FollowClaims, Progress: s.gitProgress, Log: o.Log,
+		FollowClaims: o.FollowClaims, Progress: s.gitProgress, Log: o.Log, Objects: s.objects,
 	})
 	s.library = s.libraryOnce(ctx)
-	var err error
 	if s.keyring, err = readKeyrings(o.Keyrings); err != nil {
 		s.close()
 		return nil, err
 	}
+	s.keyring = sums.Join(s.keyring, s.objects.keyring())
 	for _, check := range []func(context.Context) error{s.checkInputs, s.readGiven} {
 		if err := check(ctx); err != nil {
 			s.close()
@@ -264,7 +270,7 @@ func (s *session) close() {
 		r.close()
 	}
 	s.transport.CloseIdleConnections()
-	if err := errors.Join(s.opener.Close(), s.folder.Close(), s.cache.Close()); err != nil && s.options.Log != nil {
+	if err := errors.Join(s.opener.Close(), s.folder.Close(), s.cache.Close(), s.objects.close()); err != nil && s.options.Log != nil {
 		s.options.Log.Warn("not closed", "error", err)
 	}
 }
@@ -283,12 +289,12 @@ func (s *session) timeStage(name string) func() {
 func readKeyrings(names []string) (*sums.Keyring, error) {
 	var all *sums.Keyring
 	for _, name := range names {
-		f, err := os.Open(name)
+		f, err := openInput("keyring", name)
 		if err != nil {
-			return nil, &RunError{Code: "keyring", Message: fmt.Sprintf("keyring %s: %v", name, err), Input: name, err: err}
+			return nil, err
 		}
-		k, err := sums.ReadKeyring(f)
-		f.Close()
+		k, err := sums.ReadKeyring(f.read())
+		f.file.Close()
 		if err != nil {
 			return nil, &RunError{Code: "keyring", Message: fmt.Sprintf("keyring %s: %v", name, err), Input: name, err: err}
 		}

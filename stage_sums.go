@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func (s *session) checkSums(ctx context.Context, f *facts, n need) {
 		if !ok {
 			continue
 		}
-		fact := checkSum(ctx, a, d, list, name)
+		fact := s.checkSum(ctx, a, d, list, name)
 		if list.Signature != "" {
 			fact.signed = true
 			fact.signature, fact.signatureErr = s.checkSignature(ctx, a, fact)
@@ -55,7 +56,7 @@ func (s *session) checkSums(ctx context.Context, f *facts, n need) {
 
 // checkSum looks an archive up in its list, and compares the two. A list that
 // speaks of it speaks whether or not the archive can be had.
-func checkSum(ctx context.Context, a *provenance.Attempt, d sums.Distributor, list sums.List, name string) sumFact {
+func (s *session) checkSum(ctx context.Context, a *provenance.Attempt, d sums.Distributor, list sums.List, name string) sumFact {
 	fact := sumFact{distributor: d, list: list, name: name}
 	text, err := readFile(a, list.Path(a.Directory, name), maxList, errListAbsent)
 	if err != nil {
@@ -70,11 +71,46 @@ func checkSum(ctx context.Context, a *provenance.Attempt, d sums.Distributor, li
 	file, err := a.Tree.Open(name)
 	if err != nil {
 		fact.archiveErr = err
+		s.takeObject(ctx, a, &fact)
 		return fact
 	}
 	defer file.Close()
 	fact.result, fact.archiveErr = sums.Compare(ctx, fact.line, file)
 	return fact
+}
+
+// otherBlobError says that the file that a list speaks of is not the one that
+// the commit names, though the commit's own cannot be had.
+type otherBlobError struct{ object, got, want string }
+
+func (e *otherBlobError) Error() string {
+	return fmt.Sprintf("%s has that sum and is git blob %s, and the commit's is %s", e.object, e.got, e.want)
+}
+
+// takeObject compares, in the place of an archive that cannot be had, the file
+// handed in that has the published sum. One that the commit names as a blob was
+// looked for by the blob's id: a file of that sum is then another one.
+func (s *session) takeObject(ctx context.Context, a *provenance.Attempt, fact *sumFact) {
+	if !isAbsent(fact.archiveErr) {
+		return
+	}
+	f, err := s.objects.listed(ctx, fact.line)
+	if f == nil || err != nil {
+		fact.archiveErr = cmp.Or(err, fact.archiveErr)
+		return
+	}
+	blob, err := a.Tree.BlobID(fact.name)
+	switch {
+	case err == nil:
+		fact.archiveErr = &otherBlobError{f.name, f.blob, blob}
+	case isAbsent(err):
+		fact.object = f.name
+		fact.result, fact.archiveErr = sums.Compare(ctx, fact.line, f.read())
+	}
+}
+
+func isAbsent(err error) bool {
+	return errors.Is(err, source.ErrObjectAbsent) || errors.Is(err, fs.ErrNotExist)
 }
 
 // checkSignature verifies the list's detached signature with the distributor's

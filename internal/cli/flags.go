@@ -28,6 +28,7 @@ type flags struct {
 	gitMirrors   []string
 	registries   []string
 	keyrings     []string
+	objects      []string
 	allowHosts   []string
 	followClaims bool
 	insecure     []string
@@ -64,6 +65,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringArrayVar(&f.allowHosts, "allow-host", nil, "let `HOST[:PORT]` have an address that is not public (repeatable)")
 	set.BoolVar(&f.followClaims, "follow-claims", false, "fetch git repositories that only the image names")
 	set.StringArrayVar(&f.keyrings, "keyring", nil, "take distributors' OpenPGP keys from `FILE` (repeatable); only pinned keys count")
+	set.StringArrayVar(&f.objects, "object", nil, "take `FILE` for the absent file it is, by its git blob id or published sum (repeatable)")
 	set.BoolVar(&f.offline, "offline", false, "open no connection, but to a registry mirror on this machine")
 	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
 	set.BoolVar(&f.noCache, "no-cache", false, "neither read nor write the cache")
@@ -87,7 +89,7 @@ func (a *app) options() (verify.Options, error) {
 	f := a.flags
 	o := verify.Options{
 		Platform: f.platform, AllPlatforms: f.allPlatforms, As: f.as, Library: f.library,
-		InsecureRegistries: f.insecure, Keyrings: f.keyrings, AllowHosts: f.allowHosts, FollowClaims: f.followClaims, Offline: f.offline, Keychain: authn.DefaultKeychain,
+		InsecureRegistries: f.insecure, Keyrings: f.keyrings, Objects: f.objects, AllowHosts: f.allowHosts, FollowClaims: f.followClaims, Offline: f.offline, Keychain: authn.DefaultKeychain,
 		DockerHost:   a.env.Getenv("DOCKER_HOST"),
 		Limits:       verify.Limits{LayerSize: f.layerSize},
 		Requirements: verify.Requirements{Only: f.only, Skip: f.skip, Require: f.require, Accept: f.accept},

@@ -33,6 +33,20 @@ func (e *LimitError) Error() string {
 // ReadFile reads a regular file of at most limit bytes. Symbolic links are
 // followed: the name is the user's own.
 func ReadFile(name string, limit int64) ([]byte, error) {
+	f, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := ReadAll(f, limit)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return data, nil
+}
+
+// Open opens a regular file, as ReadFile does.
+func Open(name string) (*os.File, error) {
 	// Opening a device can do something, so the name is looked at first; what
 	// was opened is looked at again.
 	info, err := os.Stat(name)
@@ -46,18 +60,14 @@ func ReadFile(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if info, err = f.Stat(); err != nil {
-		return nil, err
+	if info, err = f.Stat(); err == nil {
+		err = regular(name, info)
 	}
-	if err := regular(name, info); err != nil {
-		return nil, err
-	}
-	data, err := ReadAll(f, limit)
 	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+		f.Close()
+		return nil, err
 	}
-	return data, nil
+	return f, nil
 }
 
 // ReadAll reads at most limit bytes; more are a *LimitError.

@@ -90,7 +90,7 @@ var advice = map[string]string{
 	"signature-expired":     askDistributor,
 	"signature-unsupported": "verify the signature by other means; to let it stand: --accept signature-unsupported",
 	"size-mismatch":         takeFresh,
-	"source-absent":         giveRepository,
+	"source-absent":         giveRepository + ", or the file that is missing: --object FILE",
 	"sum-differs":           askDistributor,
 	"superseded":            "pull the tag again, or rebuild from the entry in force: {newer}",
 	"tag-ended":             "move to a tag that the library still builds",

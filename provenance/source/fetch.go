@@ -113,7 +113,7 @@ func (w *wanted) below(e treeEntry, depth int) error {
 }
 
 func (w *wanted) add(file id) error {
-	if w.seen[file] || w.tree.repo.store.has(file) {
+	if w.seen[file] || w.tree.repo.hasBlob(w.tree.ctx, file) {
 		return nil
 	}
 	w.seen[file] = true

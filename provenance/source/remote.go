@@ -78,7 +78,7 @@ func (o *Opener) openRemote(repository string) (*Repository, error) {
 	}
 	m := &remote{url: address, folder: f, store: s, base: o.options.Transport, progress: o.options.Progress, bounds: o.bounds}
 	m.offline = o.options.Offline || m.base == nil
-	r := &Repository{url: redactURL(repository), location: address, store: s, remote: m}
+	r := &Repository{url: redactURL(repository), location: address, store: s, remote: m, objects: o.options.Objects}
 	o.open[key] = r
 	o.options.Log.Debug("remote git repository opened", "repository", address, "folder", f.path)
 	return r, nil

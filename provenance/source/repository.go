@@ -13,6 +13,7 @@ type Repository struct {
 	location string
 	store    *store
 	remote   *remote // nil: a local mirror
+	objects  Objects // nil: none were handed in
 }
 
 // URL returns the repository's URL as it was asked for, without credentials.
@@ -125,6 +126,9 @@ func (r *Repository) find(ctx context.Context, want id, as kind) (*object, error
 		return nil, err
 	}
 	o, err := r.store.open(want)
+	if errors.Is(err, ErrObjectAbsent) {
+		o, err = r.handedIn(ctx, want, as)
+	}
 	if errors.Is(err, ErrObjectAbsent) {
 		o, err = r.retry(ctx, want, as)
 	}

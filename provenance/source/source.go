@@ -93,6 +93,8 @@ type Options struct {
 	CacheDir func(kind, key string) (path string, unlock func() error, err error)
 	// FollowClaims allows to fetch repositories that only an image names.
 	FollowClaims bool
+	// Objects gives blobs that a repository does not have; nil: none.
+	Objects Objects
 	// Progress is called while bytes arrive; total is 0 where unknown.
 	Progress func(what string, n, total int64)
 	// Log is told of each repository opened and fetched; nil: silent.
@@ -160,7 +162,7 @@ func (o *Opener) openMirror(repository, path string) (*Repository, error) {
 		return nil, err
 	}
 	o.options.Log.Debug("git mirror opened", "repository", redactURL(repository), "path", path)
-	r := &Repository{url: redactURL(repository), location: path, store: s}
+	r := &Repository{url: redactURL(repository), location: path, store: s, objects: o.options.Objects}
 	if repository == "" {
 		r.url = path
 	}
