@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/internal/corpus"
 )
 
 // attack changes a matching history; it gives the number of layers that goes
@@ -81,9 +83,9 @@ func otherLetter(r *rand.Rand, row Row) string {
 
 func TestNoTamperedHistoryOfARealImageMatches(t *testing.T) {
 	tried := 0
-	for _, rec := range readRecords(t) {
-		entries := rec.entries()
-		b := rec.build(t)
+	for _, rec := range corpus.Records(t) {
+		entries := rec.Entries()
+		b := buildOf(t, rec)
 		a := Match(entries, len(rec.Layers), b)
 		if !a.Matched {
 			continue

@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/imageverify/verify/internal/corpus"
 	"github.com/imageverify/verify/provenance/dockerfile"
 )
 
@@ -296,10 +297,10 @@ func parsed(text string) *dockerfile.Build {
 }
 
 func BenchmarkMatch(b *testing.B) {
-	records := readRecords(b)
+	records := corpus.Records(b)
 	for b.Loop() {
 		for _, r := range records {
-			Match(r.entries(), len(r.Layers), r.build(b))
+			Match(r.Entries(), len(r.Layers), buildOf(b, r))
 		}
 	}
 }

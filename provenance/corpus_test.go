@@ -1,0 +1,95 @@
+package provenance
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/imageverify/verify/internal/corpus"
+	"github.com/imageverify/verify/provenance/library"
+	"github.com/imageverify/verify/provenance/source"
+)
+
+// mirrors are the corpus's git mirrors by the URL they stand for.
+func mirrors(t testing.TB) map[string]string {
+	out := map[string]string{}
+	for url, name := range map[string]string{
+		"https://github.com/docker-library/buildpack-deps": "docker-library+buildpack-deps.git",
+		"https://github.com/docker-library/hello-world":    "docker-library+hello-world.git",
+		"https://github.com/docker-library/python":         "docker-library+python.git",
+		"https://github.com/docker-library/redis":          "docker-library+redis.git",
+		"https://github.com/docker-library/tomcat":         "docker-library+tomcat.git",
+		"https://github.com/nginxinc/docker-nginx":         "nginxinc+docker-nginx.git",
+	} {
+		out[url] = filepath.Join(corpus.Dir(t), "git", name)
+	}
+	return out
+}
+
+// realSources are the corpus's mirrors and library.
+func realSources(t testing.TB) Sources {
+	opener := source.NewOpener(source.Options{Mirrors: mirrors(t), Offline: true})
+	t.Cleanup(func() { opener.Close() })
+	lib, err := library.Open(t.Context(), filepath.Join(corpus.Dir(t), "git", "official-images.git"), library.Options{Opener: opener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Sources{Library: func(context.Context) (*library.Library, error) { return lib, nil }, Open: opener.Open}
+}
+
+func subjectOf(r corpus.Record) Subject {
+	p := r.Platform()
+	name, tag, _ := strings.Cut(r.Ref, ":")
+	return Subject{
+		Repository: libraryPrefix + name, Tag: tag,
+		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,
+		Created: r.Created(), History: r.Entries(), Layers: len(r.Layers),
+	}
+}
+
+// entriesBehind counts the entries of the record's tag that the library had
+// between an entry and a day, each once.
+func entriesBehind(t testing.TB, from Sources, r corpus.Record, a *Attempt, day time.Time) int {
+	t.Helper()
+	lib, err := from.Library(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := subjectOf(r)
+	all, err := lib.Candidates(t.Context(), r.Name, s.Tag, library.Arch(s.OS, s.Architecture, s.Variant))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := map[string]bool{}
+	for _, c := range all {
+		if c.Entry.Commit != a.Commit && c.Merged.After(a.Candidate.Merged) && !c.Merged.After(day) {
+			later[c.Entry.Commit+c.Entry.Directory] = true
+		}
+	}
+	return len(later)
+}
+
+func TestTheLibrarysPastExplainsEveryRealImageOf2018(t *testing.T) {
+	from := realSources(t)
+	// The library's commit that the records' entries in force are of.
+	day := time.Date(2018, 3, 15, 23, 59, 59, 0, time.UTC)
+	behind := map[int]int{}
+	for _, r := range corpus.Records(t) {
+		trace, err := Find(t.Context(), subjectOf(r), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := trace.Origin
+		if !a.Matched() || a != trace.Judged {
+			t.Errorf("%s for %s: not explained by any of %d candidates", r.Ref, r.Arch, len(trace.Attempts))
+			continue
+		}
+		if a.Candidate.LibraryCommit == "" || a.CommitTime.After(r.Created().Add(24*time.Hour)) {
+			t.Errorf("%s for %s: explained by %s of %v, made %v", r.Ref, r.Arch, a.Commit, a.CommitTime, r.Created())
+		}
+		behind[entriesBehind(t, from, r, a, day)]++
+	}
+	t.Log(behind)
+}
