@@ -17,7 +17,7 @@ func findDirectives(f *facts) *Finding {
 		return nil
 	}
 	if a == nil || a.Alignment == nil {
-		return finding(Unknown, "no-dockerfile", "there is no Dockerfile to match the history with")
+		return noDockerfile(f)
 	}
 	var parts []Part
 	for _, p := range a.Alignment.Problems {
@@ -37,6 +37,22 @@ func findDirectives(f *facts) *Finding {
 	}
 	if !a.Matched() && out.Status == Pass {
 		return finding(Fail, "text-differs", "the history does not match %s", dockerfileOf(a))
+	}
+	return out
+}
+
+// noDockerfile says that there is nothing to match the history with, and who
+// made the image where it says so itself.
+func noDockerfile(f *facts) *Finding {
+	out := finding(Unknown, "no-dockerfile", "there is no Dockerfile to match the history with")
+	cfg := f.configFile()
+	if cfg == nil {
+		return out
+	}
+	if maker, ok := history.MadeBy(cfg.History, cfg.Config.Labels); ok {
+		out.Summary = fmt.Sprintf("by its own account the image was made by %s, which reads no Dockerfile", maker.Name)
+		out.details().Builder = maker.Name
+		out.with(Evidence{Kind: "line", Value: maker.Sign})
 	}
 	return out
 }
@@ -75,6 +91,9 @@ func problemPart(p history.Problem) Part {
 func problemText(p history.Problem) string {
 	switch p.Code {
 	case history.TextDiffers:
+		if d := diffTexts(p.Want, p.Got); d != nil && len(p.Want)+len(p.Got) > maxDiff {
+			return d.String()
+		}
 		return fmt.Sprintf("the Dockerfile gives %q, history has %q", p.Want, p.Got)
 	case history.EntryMissing:
 		return fmt.Sprintf("no entry of the history is %q", p.Want)

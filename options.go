@@ -76,6 +76,10 @@ type Options struct {
 	// rests on.
 	Requirements Requirements
 
+	// History puts the image's history, laid beside the Dockerfile, into the
+	// report.
+	History bool
+
 	// Version is the program's version, for the report.
 	Version string
 	// Progress is told what is being done; nil tells nobody. It is called from

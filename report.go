@@ -78,6 +78,9 @@ type Image struct {
 	Origin *Origin `json:"origin"`
 	// Findings are in the order of docs/checks.md.
 	Findings []Finding `json:"findings"`
+	// History is the image's history beside the Dockerfile's directives, where
+	// it was asked for.
+	History []HistoryRow `json:"history,omitempty"`
 }
 
 // Origin is where an image comes from: the build definition's repository,
@@ -170,6 +173,9 @@ type Details struct {
 	Behind int    `json:"behind,omitempty"`
 	// Variant names the way of stamping files that a content hash matched.
 	Variant string `json:"variant,omitempty"`
+	// Builder is the program that made the image, by its own account, where
+	// that is one that reads no Dockerfile.
+	Builder string `json:"builder,omitempty"`
 	// Holes are variables that only the base image knows.
 	Holes []string `json:"holes,omitempty"`
 	// Candidates are the origins that were tried, in order.

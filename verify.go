@@ -82,6 +82,9 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 	}
 	out := judgeImage(f, s.options.Requirements)
 	out.Name, out.NameSource = s.givenName(set)
+	if s.options.History {
+		out.History = historyRows(f)
+	}
 	return out, nil
 }
 

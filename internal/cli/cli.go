@@ -136,8 +136,9 @@ func (a *app) rootCommand() *cobra.Command {
 		return usagef("%s", err)
 	})
 	a.flags.add(root)
+	a.flags.addShared(root)
 	complete(root)
-	root.AddCommand(a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
+	root.AddCommand(a.historyCommand(), a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }
 

@@ -15,6 +15,9 @@ func complete(cmd *cobra.Command) {
 		"only": verify.CheckIDs(), "skip": verify.CheckIDs(), "require": verify.CheckIDs(), "accept": verify.Reasons(),
 		"output": output.Formats(), "color": colors,
 	} {
+		if cmd.Flag(flag) == nil {
+			continue // the root command's, for every command below it
+		}
 		// It fails only for a flag that there is not.
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err)

@@ -45,8 +45,11 @@ type flags struct {
 	quiet        bool
 	verbose      bool
 	color        string
+	// history says that the command is history.
+	history bool
 }
 
+// add gives a command the flags of verifying.
 func (f *flags) add(cmd *cobra.Command) {
 	set := cmd.Flags()
 	set.SortFlags = false
@@ -76,7 +79,10 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringSliceVar(&f.require, "require", nil, "require these `CHECKS` too")
 	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
 	set.StringArrayVarP(&f.output, "output", "o", nil, "write the report as `text|json|FORMAT=FILE` (repeatable)")
+}
 
+// addShared gives a command and all below it the flags of every command.
+func (f *flags) addShared(cmd *cobra.Command) {
 	shared := cmd.PersistentFlags()
 	shared.SortFlags = false
 	shared.BoolVarP(&f.quiet, "quiet", "q", false, "one line an image, and no progress")
@@ -93,6 +99,7 @@ func (a *app) options() (verify.Options, error) {
 		DockerHost:   a.env.Getenv("DOCKER_HOST"),
 		Limits:       verify.Limits{LayerSize: f.layerSize},
 		Requirements: verify.Requirements{Only: f.only, Skip: f.skip, Require: f.require, Accept: f.accept},
+		History:      f.history,
 		Version:      version(),
 	}
 	if f.platform != "" && f.allPlatforms {

@@ -25,7 +25,7 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) == 0 {
-		return usagef("which image? for example: verify alpine:3.20.3")
+		return usagef("which image? for example: %s alpine:3.20.3", cmd.CommandPath())
 	}
 	o, err := a.options()
 	if err != nil {

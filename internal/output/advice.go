@@ -11,7 +11,7 @@ import (
 const (
 	takeFresh      = "do not use this copy: pull the image again from its registry and compare"
 	askPublisher   = "do not use the image until its publisher explains why it is not what the source makes"
-	compareHistory = "lay the Dockerfile beside the image's history: -v shows every directive that does not fit"
+	compareHistory = "lay the Dockerfile beside the image's history: verify history shows each directive with its entry"
 	askWhichOrigin = "ask the publisher which origin is right: not all of the claims can be true"
 	treatAsForged  = "no builder leaves this in a layer: treat the image as tampered with"
 	askDistributor = "do not use the rootfs: compare it with what its distributor publishes"

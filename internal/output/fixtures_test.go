@@ -244,7 +244,7 @@ var fixtures = []struct {
 	make func() *verify.Report
 }{
 	{"verified", verified}, {"failed", failed}, {"incomplete", incomplete},
-	{"platforms", platforms}, {"references", references}, {"handed-in", handedIn}, {"hostile", hostile},
+	{"platforms", platforms}, {"references", references}, {"handed-in", handedIn}, {"history", history}, {"hostile", hostile},
 }
 
 func TestFixturesReachEveryField(t *testing.T) {

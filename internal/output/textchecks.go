@@ -156,6 +156,7 @@ func (c *canvas) detailEntries(f *verify.Finding) []entry {
 	if c.Verbose {
 		add("judged on", sameAsText(d.SameAs))
 		add("stamped", d.Variant)
+		add("builder", d.Builder)
 		add("pin", d.Pin)
 		if d.Cached {
 			add("cached", "layers were hashed and unpacked by an earlier run")
