@@ -65,6 +65,9 @@ func (c *copying) attributes(info fs.FileInfo, alone bool) item {
 	e := &it.entry
 	if from := c.inodeOf(info); from != nil {
 		e.Type, e.Link, e.Devmajor, e.Devminor = from.entry.Type, from.entry.Link, from.entry.Devmajor, from.entry.Devminor
+		if e.Type == tar.TypeBlock && c.in.Dialect == BuildKit {
+			e.Type = tar.TypeChar // fsutil masks a bit of the type
+		}
 		if c.keepsCapability(alone) {
 			e.Xattrs = from.entry.Xattrs
 		}
@@ -85,9 +88,12 @@ func (c *copying) keepsCapability(alone bool) bool {
 	return c.in.Dialect == BuildKit || !alone && !c.chown
 }
 
-// timeOf is a source's time as far as it is known.
+// timeOf is a source's time as far as it is known. BuildKit keeps contexts from
+// one build to the next, so that their directories show when they were last
+// written.
 func (c *copying) timeOf(info fs.FileInfo) time.Time {
-	if c.inodeOf(info) == nil && (!c.in.Dated || c.what.From != "") {
+	fromContext := c.inodeOf(info) == nil
+	if fromContext && (!c.in.Dated || c.what.From != "" || info.IsDir() && c.in.Dialect == BuildKit) {
 		return time.Time{}
 	}
 	return info.ModTime().Truncate(time.Second)

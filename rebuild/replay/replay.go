@@ -92,7 +92,7 @@ type Input struct {
 	// AsFound takes the context's own modes instead.
 	AsFound bool
 	// Dated takes the context's own times, cut to seconds, for those of its
-	// files and directories.
+	// files, and with the classic builder of its directories.
 	Dated bool
 	// ChmodParents has directories that COPY makes on its way get the mode of
 	// --chmod, as BuildKit v0.34 does it; PlainParents has them made with mode

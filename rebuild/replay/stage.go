@@ -57,9 +57,10 @@ func (s *Stage) Add(b Below) {
 // Play plays a directive on top of the stage, and adds its layer. Lower and
 // Contents of the input are the stage's. What it returns belongs to the stage.
 func (s *Stage) Play(in Input) (*Played, error) {
-	in.Lower, in.Contents = nil, s.Open
+	below := &Stage{ctx: s.ctx, levels: slices.Clip(s.levels)} // as it is now
+	in.Lower, in.Contents = nil, below.Open
 	if len(s.levels) > 0 {
-		in.Lower = s.Lower
+		in.Lower = below.Lower
 	}
 	if in.Spill == nil {
 		in.Spill = s.spill
@@ -164,6 +165,7 @@ func (s *Stage) Open(name string) (io.ReadCloser, error) {
 // reads. It is not to be used after the stage was closed.
 func (s *Stage) FS() (fs.FS, error) {
 	t := newTree(nil, s.limits)
+	t.merged = true
 	for _, l := range s.levels {
 		var err error
 		if l.played != nil {

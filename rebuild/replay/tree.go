@@ -53,6 +53,9 @@ type tree struct {
 	known  map[string]*checksums.Entry              // answers of lower; nil for absent
 	limits checksums.Limits
 	count  int
+	// merged is set for a tree that layers are put into: what a directory gets
+	// is not news of it.
+	merged bool
 }
 
 func newInode(it item) *inode { return &inode{item: it} }
@@ -244,7 +247,11 @@ func (t *tree) attach(parent *node, name string, n *node) error {
 }
 
 // touch says that a directory got or lost an entry: nobody knows when.
-func (n *node) touch() { n.ino.entry.ModTime = time.Time{} }
+func (t *tree) touch(n *node) {
+	if !t.merged {
+		n.ino.entry.ModTime = time.Time{}
+	}
+}
 
 // put writes an entry. Over what exists it works as unpacking does: a
 // directory over a directory changes its attributes, all else replaces.
@@ -285,7 +292,7 @@ func (t *tree) replace(p string, ino *inode) (*node, error) {
 		return nil, err
 	}
 	n := &node{ino: ino, opaque: opaque}
-	parent.touch()
+	t.touch(parent)
 	return n, t.attach(parent, path.Base(p), n)
 }
 

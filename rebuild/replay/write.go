@@ -34,13 +34,13 @@ type Stamp struct {
 	// Format is, where empty, that of the dialect.
 	Format Format
 	// SourceDate is SOURCE_DATE_EPOCH of a BuildKit that rewrites timestamps:
-	// later times, and those that the build itself gives, are set to it. Zero
-	// for none.
+	// later times are set to it. Zero for none.
 	SourceDate time.Time
 	// Time gives, by path, the times that the source does not decide. False
 	// says that the layer has no such entry, which then is left out where the
-	// builder may have done so. Each question that was answered is told in
-	// Written.Times. nil stands for a function that knows nothing.
+	// builder may have done so. nil stands for a function that knows nothing.
+	// With SourceDate only earlier times count; those that the build itself
+	// gave, which are most, are SourceDate and need no answer.
 	Time func(path string) (time.Time, bool)
 	// Names gives the names of owners, which some versions of Docker wrote as
 	// the host of the build had them; nil for none.
@@ -200,11 +200,12 @@ func (a *archiver) sameTime(at string, n *node) (bool, error) {
 	if err != nil || old == nil {
 		return false, err
 	}
-	now, known := a.decided(n.ino)
-	if !known && a.stamp.Time != nil {
-		now, known = a.stamp.Time(at)
+	now, from := a.known(at, n.ino)
+	then, date := old.ModTime, a.stamp.SourceDate
+	if !date.IsZero() && (then.IsZero() || then.After(date)) {
+		then = date
 	}
-	return !known || now.Unix() == old.ModTime.Unix(), nil
+	return from == fromNowhere || now.Unix() == then.Unix(), nil
 }
 
 // visit writes a node's entry.
@@ -267,37 +268,43 @@ var typeBits = map[byte]int64{
 	tar.TypeChar: 0o020000, tar.TypeBlock: 0o060000, tar.TypeFifo: 0o010000,
 }
 
-// decided is a time that follows from the source.
-func (a *archiver) decided(ino *inode) (time.Time, bool) {
-	t, date := ino.entry.ModTime, a.stamp.SourceDate
-	if !date.IsZero() && (t.IsZero() || t.After(date)) {
-		t = date
-	}
-	return t.Truncate(time.Second), !t.IsZero()
-}
-
 // time is that of an entry; a further name of a file has the first one's.
 func (a *archiver) time(at string, again bool, ino *inode) time.Time {
-	if t, ok := a.decided(ino); ok {
-		return t
-	}
-	var t time.Time
-	var ok bool
-	if a.stamp.Time != nil {
-		t, ok = a.stamp.Time(at)
-	}
-	t = t.Truncate(time.Second)
+	t, from := a.known(at, ino)
 	switch {
 	case again:
-	case ok:
+	case from == fromStamp:
 		a.out.Times = append(a.out.Times, Time{at, t})
-	default:
+	case from == fromNowhere:
 		a.out.Undated = append(a.out.Undated, at)
 	}
-	if !ok {
-		return time.Unix(0, 0).UTC()
-	}
 	return t
+}
+
+// Where a time comes from.
+type timeFrom int
+
+const (
+	fromSource timeFrom = iota
+	fromStamp
+	fromNowhere
+)
+
+// known is a time as far as it is known, cut to seconds.
+func (a *archiver) known(at string, ino *inode) (time.Time, timeFrom) {
+	t, from, date := ino.entry.ModTime, fromSource, a.stamp.SourceDate
+	if t.IsZero() && a.stamp.Time != nil {
+		if given, ok := a.stamp.Time(at); ok {
+			t, from = given, fromStamp
+		}
+	}
+	switch {
+	case !date.IsZero() && (t.IsZero() || !t.Before(date)):
+		t, from = date, fromSource
+	case t.IsZero():
+		return time.Unix(0, 0).UTC(), fromNowhere
+	}
+	return t.Truncate(time.Second), from
 }
 
 // writeMark writes the mark of an opaque directory, whose header is h. Docker
