@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/imageverify/verify/internal/corpus"
+	"github.com/imageverify/verify/internal/gitserver"
 )
 
 const (
@@ -117,6 +118,93 @@ func TestEveryFileOfALayoutInGitCounts(t *testing.T) {
 			ref := importedImage(t, w, tt.change)
 			img := verifyOne(t, ref, w.options())
 			wants(t, img, tt.verdict, "trace.layout", tt.status, tt.reason)
+		})
+	}
+}
+
+// busyboxTwin commits the real layout of busybox:musl, changed by a test, to a
+// repository that a server serves, and names that commit in a library.
+func busyboxTwin(t *testing.T, s *gitserver.Server, change func(t *testing.T, dir string)) Options {
+	t.Helper()
+	repo := s.Repository(t, "docker-library/busybox.git", "sha1")
+	mirror := filepath.Join(corpus.Dir(t), "git/docker-library+busybox.git")
+	tree := exec.Command("sh", "-c", `git -c safe.directory="*" -C "$1" archive "$2" latest/musl/arm64v8 | tar -x -C "$3"`, "sh", mirror, busyboxCommit, repo.Dir)
+	if text, err := tree.CombinedOutput(); err != nil {
+		t.Fatalf("git archive: %v\n%s", err, text)
+	}
+	change(t, filepath.Join(repo.Dir, busyboxDir))
+	commit := repo.Commit(map[string]string{"elsewhere/rootfs.tar": noise("elsewhere", 1<<20)})
+	lib := s.Repository(t, "library", "sha1")
+	lib.Commit(map[string]string{"library/busybox": "Maintainers: T <t@test> (@t)\nGitRepo: " + busyboxSource + "\n\nTags: musl\nArchitectures: arm64v8\n" +
+		"Builder: oci-import\nFile: index.json\nDirectory: " + busyboxDir + "\nGitCommit: " + commit + "\n"})
+	return Options{Platform: "linux/arm64", As: "busybox:musl", Library: lib.Dir, GitMirrors: map[string]string{busyboxSource: repo.Dir}, Offline: true}
+}
+
+// rewrite changes a file of a layout through whatever link leads to it.
+func rewrite(name string, edit func([]byte) []byte) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), edit(data), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// relink makes a blob of a layout a symbolic link to a target.
+func relink(blob, target string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+		name := filepath.Join(dir, "blobs/sha256", blob)
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheRealLayoutInGitTamperedWithIsSeen(t *testing.T) {
+	const (
+		manifest = "3cb83a1fb0a5d7064741699ec39f3276d393df432c7c287e8486154465910a89"
+		layer    = "7e75e6d7d7c97e99528d165ddae068049dfd29846f693e5b35feba66c0e78912"
+	)
+	image := "oci:" + busyboxLayout(t)
+	flip := func(at int) func([]byte) []byte {
+		return func(b []byte) []byte { b[at] ^= 1; return b }
+	}
+	for name, c := range map[string]struct {
+		change func(*testing.T, string)
+		status Status
+		reason string
+	}{
+		"nothing changed":                 {func(*testing.T, string) {}, Pass, ""},
+		"one bit of the layer":            {rewrite("rootfs.tar.gz", flip(500_000)), Fail, "digest-mismatch"},
+		"the layer cut short":             {rewrite("rootfs.tar.gz", func(b []byte) []byte { return b[:500_000] }), Fail, "digest-mismatch"},
+		"a blank in the manifest":         {rewrite("image-manifest.json", func(b []byte) []byte { return append(b, ' ') }), Fail, "digest-mismatch"},
+		"one bit of the config":           {rewrite("image-config.json", flip(100)), Fail, "digest-mismatch"},
+		"a link to another file":          {relink(layer, "../../image-config.json"), Fail, "digest-mismatch"},
+		"a link to nowhere":               {relink(layer, "../../rootfs.tar"), Fail, "layout-differs"},
+		"a link that leaves the tree":     {relink(layer, strings.Repeat("../", 12)+"etc/passwd"), Fail, "link-leaves"},
+		"an absolute link":                {relink(manifest, "/etc/passwd"), Fail, "link-leaves"},
+		"a link to the repository itself": {relink(layer, "../../../../../.git/config"), Fail, "layout-differs"},
+		"a link in a circle":              {relink(layer, layer), Fail, "layout-differs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := gitserver.New(t)
+			o := busyboxTwin(t, s, c.change)
+			verdict := map[Status]Verdict{Pass: Verified, Fail: Failed}[c.status]
+			wants(t, verifyOne(t, image, o), verdict, "trace.layout", c.status, c.reason)
+			o.GitMirrors, o.Offline = nil, false
+			o.Transport = &recorder{base: s.Client().Transport, host: "github.com", to: mustParse(t, s.URL)}
+			wants(t, verifyOne(t, image, o), verdict, "trace.layout", c.status, c.reason)
+			if n := gitserver.Sent(s.Requests()); n == 0 || n > 1<<20 {
+				t.Errorf("%d bytes were sent for a layout of 917 kB", n)
+			}
 		})
 	}
 }

@@ -23,20 +23,26 @@ func (w *world) remotely(t *testing.T) (*gitserver.Server, *recorder, Options) {
 	t.Helper()
 	s := gitserver.New(t)
 	s.Mirror(t, "app.git", w.source)
-	home, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := &recorder{base: s.Client().Transport, to: home}
+	seen := &recorder{base: s.Client().Transport, host: "git.test", to: mustParse(t, s.URL)}
 	o := w.options()
 	o.Offline, o.GitMirrors, o.Transport, o.IdleTimeout = false, nil, seen, 2*time.Second
 	return s, seen, o
 }
 
+func mustParse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
 // recorder is a transport that notes the URLs asked for. It carries requests to
-// git.test to the server, and refuses all others.
+// one host to the server, and refuses all others.
 type recorder struct {
 	base http.RoundTripper
+	host string
 	to   *url.URL
 	mu   sync.Mutex
 	urls []string
@@ -46,7 +52,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
 	r.urls = append(r.urls, req.URL.String())
 	r.mu.Unlock()
-	if req.URL.Host != "git.test" && req.URL.Host != r.to.Host {
+	if req.URL.Host != r.host && req.URL.Host != r.to.Host {
 		return nil, fmt.Errorf("dial %s: no such host", req.URL.Host)
 	}
 	out := req.Clone(req.Context())

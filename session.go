@@ -191,7 +191,7 @@ func (s *session) open(ctx context.Context, ref string) (*image.Set, error) {
 	o := image.Options{
 		Transport: s.transport, Keychain: s.options.Keychain, AllPlatforms: s.options.AllPlatforms,
 		Mirrors: s.options.RegistryMirrors, Insecure: s.options.InsecureRegistries, Log: s.options.Log,
-		DockerHost: s.options.DockerHost, Spill: s.cache.TempFile,
+		DockerHost: s.options.DockerHost, DialDaemon: s.transport.DialNamed, Spill: s.cache.TempFile,
 	}
 	if o.Keychain == nil {
 		o.Keychain = authn.NewMultiKeychain()

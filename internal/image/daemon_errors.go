@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/internal/network"
 )
 
 // explain says why a daemon was not heard: the caller's end, its silence, or
@@ -30,6 +32,8 @@ func (d *daemon) unreachable(err error) error {
 	e := &DaemonError{Host: d.host, Problem: "cannot be reached: " + oneLine(connectionReason(err)), Err: err,
 		Advice: "start it, or name another one in DOCKER_HOST as unix:///PATH or tcp://HOST:PORT"}
 	switch {
+	case errors.Is(err, network.ErrOffline):
+		e.Problem, e.Advice = "is on another machine, and the network is off", "drop --offline, or save the image and write docker-archive:FILE"
 	case errors.Is(err, fs.ErrPermission):
 		e.Advice = "its socket is for root and the group docker"
 	case errors.Is(err, io.ErrUnexpectedEOF):

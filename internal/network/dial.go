@@ -32,6 +32,17 @@ func (t *Transport) dialAny(ctx context.Context, network, address string) (net.C
 	return t.dialer(func(string) error { return nil }).DialContext(ctx, network, address)
 }
 
+// DialNamed connects to what the user named and is no https server, such as a
+// Docker daemon, at whatever address. network is "tcp" or "unix". Offline, that
+// must be this machine by its name or address; the error is ErrOffline
+// otherwise.
+func (t *Transport) DialNamed(ctx context.Context, network, address string) (net.Conn, error) {
+	if name, _ := splitHost(address); t.options.Offline && network != "unix" && !isThisMachine(name) {
+		return nil, offlineError(address)
+	}
+	return t.dialAny(ctx, network, address)
+}
+
 // dialer returns a dialer that asks check before each connect(2), with the
 // numeric "address:port", and counts those that go on.
 func (t *Transport) dialer(check func(remote string) error) *net.Dialer {

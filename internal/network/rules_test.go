@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -32,6 +33,28 @@ func TestOfflineDialsNothing(t *testing.T) {
 				t.Errorf("%d sockets, %d requests, %d through Base", tr.Sockets(), server.hits(), based)
 			}
 		})
+	}
+}
+
+func TestOfflineADaemonIsDialedOnThisMachineOnly(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	tr := newTransport(t, Options{Offline: true})
+	for _, address := range []string{"192.0.2.1:2375", "daemon.example:2375", "[2001:db8::1]:2375", "127.0.0.1.example:2375"} {
+		if c, err := tr.DialNamed(t.Context(), "tcp", address); !errors.Is(err, ErrOffline) || tr.Sockets() != 0 {
+			t.Errorf("%s: %v, %v, %d sockets; want ErrOffline", address, c, err, tr.Sockets())
+		}
+	}
+	c, err := tr.DialNamed(t.Context(), "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatalf("this machine: %v", err)
+	}
+	c.Close()
+	if _, err := tr.DialNamed(t.Context(), "unix", "/nonexistent/docker.sock"); errors.Is(err, ErrOffline) || err == nil {
+		t.Errorf("a socket file: %v; want the system's error", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/imageverify/verify/checksums"
 )
@@ -106,7 +107,8 @@ func (d *descent) open(entry v1.Descriptor, depth int) error {
 func attached(d v1.Descriptor) bool {
 	kind, byCosign := strings.CutPrefix(d.Annotations["kind"], "dev.cosignproject.cosign/")
 	switch p := d.Platform; {
-	case d.ArtifactType != "", d.Annotations["vnd.docker.reference.type"] != "":
+	case d.ArtifactType != "" && d.ArtifactType != string(types.OCIConfigJSON) && d.ArtifactType != string(types.DockerConfigJSON),
+		d.Annotations["vnd.docker.reference.type"] != "":
 		return true
 	case p != nil && p.OS == "unknown" && p.Architecture == "unknown":
 		return true
