@@ -232,6 +232,7 @@ var offlineRuns = map[string][]string{
 	"verify completion":  {"bash"},
 	"verify demo":        nil,
 	"verify explain":     {"trace.origin"},
+	"verify history":     {"alpine:3.20.3", "--offline"},
 	"verify version":     nil,
 }
 

@@ -85,14 +85,14 @@ func (w *changeWalk) at(ctx context.Context, commit id) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	s.folder, err = findFolder(root, w.folder)
+	s.folder, err = findFolder(root, w.repo.store.idSize(), w.folder)
 	return s, err
 }
 
 // findFolder looks a folder up in a tree.
-func findFolder(data []byte, name string) (id, error) {
+func findFolder(data []byte, size int, name string) (id, error) {
 	for len(data) > 0 {
-		e, rest, err := nextEntry(data)
+		e, rest, err := nextEntry(data, size)
 		if err != nil {
 			return id{}, err
 		}
@@ -206,7 +206,7 @@ func compareNames(a, b []byte) int {
 // nextFile returns the next regular file of a tree; its name is nil at the end.
 func nextFile(data []byte) (rawEntry, []byte, error) {
 	for len(data) > 0 {
-		e, rest, err := nextEntry(data)
+		e, rest, err := nextEntry(data, idSize)
 		if err != nil || e.mode&modeType == modeRegular {
 			return e, rest, err
 		}

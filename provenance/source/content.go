@@ -25,9 +25,18 @@ func (c content) reader() io.ReaderAt {
 	return bytes.NewReader(c.memory)
 }
 
-// open gives a content that is held in memory as an object.
+// open gives a content as an object. One that is held in a file is closed with
+// it.
 func (c content) open() *object {
+	if c.file != nil {
+		return &object{kind: c.kind, size: c.size, ReadCloser: heldFile{io.NewSectionReader(c.file, 0, c.size), c.file}}
+	}
 	return &object{kind: c.kind, size: c.size, ReadCloser: io.NopCloser(bytes.NewReader(c.memory)), memory: c.memory}
+}
+
+type heldFile struct {
+	io.Reader
+	io.Closer
 }
 
 func (c content) close() error {

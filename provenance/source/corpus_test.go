@@ -76,7 +76,7 @@ func readWhole(t *testing.T, s *store, x *packIndex) int {
 			t.Fatal(err)
 		}
 		for ; len(names) > 0; names = names[idSize:] {
-			name := id(names[:idSize])
+			name := idOf(names[:idSize])
 			o, err := s.open(name)
 			if err != nil {
 				t.Fatal(err)

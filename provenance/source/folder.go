@@ -19,7 +19,7 @@ type folder struct {
 // that is not kept (there is no cache) is replaced by a temporary one, which
 // lives until the Opener is closed. The lock is held while something is
 // written, never while objects are read: packs do not change.
-func (o *Opener) openFolder(key string) (*folder, error) {
+func (o *Opener) openFolder(key, config string) (*folder, error) {
 	f, err := o.keptFolder(key)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (o *Opener) openFolder(key string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, errors.Join(f.create(), unlock())
+	return f, errors.Join(f.create(config), unlock())
 }
 
 func (o *Opener) keptFolder(key string) (*folder, error) {
@@ -56,8 +56,9 @@ func (o *Opener) keptFolder(key string) (*folder, error) {
 	return &folder{path, func() (func() error, error) { return none, nil }}, nil
 }
 
-// create makes an empty bare repository, unless there is one.
-func (f *folder) create() error {
+// create makes an empty bare repository with a configuration, "" for none,
+// unless there is one.
+func (f *folder) create(config string) error {
 	if err := os.MkdirAll(filepath.Join(f.path, "objects", "pack"), 0o700); err != nil {
 		return err
 	}
@@ -67,6 +68,11 @@ func (f *folder) create() error {
 	head := filepath.Join(f.path, "HEAD")
 	if _, err := os.Stat(head); err == nil {
 		return nil
+	}
+	if config != "" {
+		if err := writeFile(filepath.Join(f.path, "config"), config); err != nil {
+			return err
+		}
 	}
 	return writeFile(head, "ref: refs/heads/master\n")
 }

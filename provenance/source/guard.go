@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -40,6 +41,23 @@ type guardedTransport struct {
 	err   error
 	n     int64
 	limit int64 // of n
+	first []byte
+}
+
+// maxFirst is how much of the first answer is kept.
+const maxFirst = 4 << 10
+
+// saw reports whether the first answer began with, or soon held, a text.
+func (g *guardedTransport) saw(text string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strings.Contains(string(g.first), text)
+}
+
+func (g *guardedTransport) look(p []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.first = append(g.first, p[:min(len(p), maxFirst-len(g.first))]...)
 }
 
 // statusError is an answer that is none: a status of 400 or more.
@@ -123,6 +141,7 @@ type guardedBody struct {
 
 func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.guard.look(p[:n])
 	if limit := b.guard.received(n); limit != nil {
 		return n, limit
 	}

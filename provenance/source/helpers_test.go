@@ -45,7 +45,8 @@ func (r *testRepo) file(name, text string) {
 func (r *testRepo) ref(name string, target id) { r.file(name, target.String()+"\n") }
 
 func nameOf(k kind, data string) id {
-	return sha1.Sum([]byte(fmt.Sprintf("%s %d\x00%s", k, len(data), data)))
+	sum := sha1.Sum([]byte(fmt.Sprintf("%s %d\x00%s", k, len(data), data)))
+	return idOf(sum[:])
 }
 
 func deflate(data string) string {
@@ -99,7 +100,7 @@ func treeData(entries map[string]id) string {
 	var b strings.Builder
 	for _, head := range heads {
 		one := entries[head]
-		b.WriteString(head + "\x00" + string(one[:]))
+		b.WriteString(head + "\x00" + string(one[:idSize]))
 	}
 	return b.String()
 }
@@ -174,7 +175,7 @@ func packData(items []packItem) ([]byte, []int64) {
 		case kindOffsetDelta:
 			out = appendBackward(out, offset-offsets[item.base])
 		case kindNameDelta:
-			out = append(out, item.baseID[:]...)
+			out = append(out, item.baseID[:idSize]...)
 		}
 		out = append(out, deflate(item.data)...)
 	}
@@ -224,7 +225,7 @@ func (r *testRepo) addPack(items []packItem) {
 	r.t.Helper()
 	data, _ := packData(items)
 	f := &folder{path: r.dir, lock: func() (func() error, error) { return func() error { return nil }, nil }}
-	if err := f.create(); err != nil {
+	if err := f.create(""); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := f.addPack(r.t.Context(), bytes.NewReader(data), maxFetch); err != nil {

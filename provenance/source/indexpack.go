@@ -79,10 +79,10 @@ func checkPack(file *os.File) (id, int64, error) {
 		return id{}, 0, err
 	}
 	var sum id
-	if _, err := file.ReadAt(sum[:], size-idSize); err != nil {
+	if _, err := file.ReadAt(sum[:idSize], size-idSize); err != nil {
 		return id{}, 0, err
 	}
-	if !bytes.Equal(h.Sum(nil), sum[:]) {
+	if !bytes.Equal(h.Sum(nil), sum[:idSize]) {
 		return id{}, 0, fmt.Errorf("pack does not have its checksum: %w", ErrMalformed)
 	}
 	return sum, size, nil
@@ -188,7 +188,7 @@ func copyExactly(w io.Writer, r io.Reader, size int64) error {
 // name finishes an object's name.
 func (x *indexer) name(o *packed, h sha1cd.CollisionResistantHash) error {
 	sum, collision := h.CollisionResistantSum(nil)
-	o.id = id(sum)
+	o.id = idOf(sum)
 	if collision {
 		return &MismatchError{Want: o.id.String(), Got: o.id.String(), Type: "object", Collision: true}
 	}
@@ -237,19 +237,19 @@ func (x *indexer) resolveOne(o *packed) error {
 
 // write writes the index of version 2; see packindex.go for its layout.
 func (x *indexer) write(out io.Writer, sum id) error {
-	slices.SortFunc(x.objects, func(a, b packed) int { return bytes.Compare(a.id[:], b.id[:]) })
+	slices.SortFunc(x.objects, func(a, b packed) int { return bytes.Compare(a.id[:idSize], b.id[:idSize]) })
 	h := sha1.New()
 	w := bufio.NewWriter(io.MultiWriter(out, h))
 	w.WriteString(indexSignature)
 	x.writeFanout(w)
 	for _, o := range x.objects {
-		w.Write(o.id[:])
+		w.Write(o.id[:idSize])
 	}
 	if err := x.writeChecksums(w); err != nil {
 		return err
 	}
 	x.writeOffsets(w)
-	w.Write(sum[:])
+	w.Write(sum[:idSize])
 	if err := w.Flush(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -18,23 +19,35 @@ const (
 	maxTree   = 64 << 20 // about a million entries
 )
 
-// id is the SHA-1 name of an object.
-type id [20]byte
+// id is the name of an object: a SHA-256, or a SHA-1 followed by zeros. Which of
+// them it is the repository says, where a name was not written out.
+type id [sha256.Size]byte
 
-func (i id) String() string { return hex.EncodeToString(i[:]) }
+// idOf makes an id of the bytes of a hash.
+func idOf(sum []byte) (out id) {
+	copy(out[:], sum)
+	return out
+}
+
+func (i id) String() string {
+	if i.long() {
+		return hex.EncodeToString(i[:])
+	}
+	return hex.EncodeToString(i[:idSize])
+}
+
+// long reports whether the id is no SHA-1.
+func (i id) long() bool {
+	return [sha256.Size - idSize]byte(i[idSize:]) != [sha256.Size - idSize]byte{}
+}
 
 // parseID reads a full id in hex. Abbreviations are refused: they prove nothing.
 func parseID(text string) (id, error) {
-	var out id
 	raw, err := hex.DecodeString(text)
-	switch {
-	case err == nil && len(raw) == 32:
-		return out, fmt.Errorf("%s: %w", text, ErrObjectFormat)
-	case err != nil || len(raw) != len(out):
-		return out, fmt.Errorf("%.80q is not a full git object id", text)
+	if err != nil || len(raw) != idSize && len(raw) != sha256.Size {
+		return id{}, fmt.Errorf("%.80q is not a full git object id", text)
 	}
-	copy(out[:], raw)
-	return out, nil
+	return idOf(raw), nil
 }
 
 // kind is an object's type; the values are those of pack files.
@@ -93,6 +106,7 @@ type object struct {
 	size int64
 	io.ReadCloser
 	memory []byte // the whole content where it is at hand, shared and not to be changed
+	long   bool   // its name is a SHA-256
 }
 
 // verified makes an object's reader give a *MismatchError in place of EOF when
@@ -106,15 +120,26 @@ func verified(o *object, want id, as kind) (io.ReadCloser, error) {
 		o.Close()
 		return nil, &LimitError{What: fmt.Sprintf("size of git %s %s", as, want), Limit: as.limit()}
 	}
-	return &verifier{object: o, hash: newHash(o.kind, o.size), want: want, left: o.size}, nil
+	v := &verifier{object: o, want: want, left: o.size}
+	if o.long {
+		v.hash = sha256.New()
+		v.hash.Write(objectHeader(o.kind, o.size))
+	} else {
+		v.hash = newHash(o.kind, o.size)
+	}
+	return v, nil
 }
 
-// newHash starts the hash of an object.
+// objectHeader is what an object's name covers before its content.
+func objectHeader(k kind, size int64) []byte {
+	text := append(make([]byte, 0, maxHeader), k.String()...)
+	return append(strconv.AppendInt(append(text, ' '), size, 10), 0)
+}
+
+// newHash starts the SHA-1 of an object.
 func newHash(k kind, size int64) sha1cd.CollisionResistantHash {
 	h := sha1cd.New().(sha1cd.CollisionResistantHash)
-	header := append(make([]byte, 0, maxHeader), k.String()...)
-	header = strconv.AppendInt(append(header, ' '), size, 10)
-	h.Write(append(header, 0))
+	h.Write(objectHeader(k, size))
 	return h
 }
 
@@ -183,16 +208,24 @@ func (v *verifier) Read(p []byte) (int, error) {
 
 // check compares the finished hash; io.EOF when it is right.
 func (v *verifier) check() error {
-	sum, collision := v.hash.(sha1cd.CollisionResistantHash).CollisionResistantSum(nil)
-	if collision || v.left != 0 || id(sum) != v.want {
+	if got, collision := v.sum(); collision || v.left != 0 || got != v.want {
 		return v.mismatch()
 	}
 	return io.EOF
 }
 
+func (v *verifier) sum() (got id, collision bool) {
+	h, ok := v.hash.(sha1cd.CollisionResistantHash)
+	if !ok {
+		return idOf(v.hash.Sum(nil)), false
+	}
+	sum, collision := h.CollisionResistantSum(nil)
+	return idOf(sum), collision
+}
+
 func (v *verifier) mismatch() error {
-	sum, collision := v.hash.(sha1cd.CollisionResistantHash).CollisionResistantSum(nil)
-	return &MismatchError{Want: v.want.String(), Got: id(sum).String(), Type: v.object.kind.String(), Collision: collision}
+	got, collision := v.sum()
+	return &MismatchError{Want: v.want.String(), Got: got.String(), Type: v.object.kind.String(), Collision: collision}
 }
 
 func (v *verifier) Close() error { return v.object.Close() }

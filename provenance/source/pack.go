@@ -88,7 +88,7 @@ func parseEntry(raw []byte, offset int64) (entry, int, error) {
 		if len(raw) < n+idSize {
 			return entry{}, 0, cut
 		}
-		copy(e.baseID[:], raw[n:])
+		copy(e.baseID[:idSize], raw[n:])
 		return e, n + idSize, nil
 	case kindOffsetDelta:
 		back, length := parseBackward(raw[n:])

@@ -72,8 +72,8 @@ func (x *packIndex) find(want id) (int64, bool, error) {
 		return 0, false, err
 	}
 	n := len(names) / idSize
-	i := sort.Search(n, func(i int) bool { return bytes.Compare(names[i*idSize:(i+1)*idSize], want[:]) >= 0 })
-	if i == n || !bytes.Equal(names[i*idSize:(i+1)*idSize], want[:]) {
+	i := sort.Search(n, func(i int) bool { return bytes.Compare(names[i*idSize:(i+1)*idSize], want[:idSize]) >= 0 })
+	if i == n || !bytes.Equal(names[i*idSize:(i+1)*idSize], want[:idSize]) {
 		return 0, false, nil
 	}
 	offset, err := x.offset(x.fanout[want[0]] + int64(i))

@@ -33,6 +33,7 @@ type remote struct {
 	base     http.RoundTripper
 	progress func(what string, n, total int64)
 	bounds   bounds
+	sha256   func() (*Repository, error) // the same repository, if its names are SHA-256
 
 	mu     sync.Mutex
 	open   *conversation
@@ -43,8 +44,9 @@ type remote struct {
 // conversation is a session with a server that has told its references.
 type conversation struct {
 	transport.UploadPackSession
-	guard *guardedTransport
-	refs  references
+	guard  *guardedTransport
+	refs   references
+	advert []byte // as it was sent, for the git program
 }
 
 // references is what a server says of its branches and tags.
@@ -64,22 +66,41 @@ func (o *Opener) openRemote(repository string) (*Repository, error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	key := "fetched " + NormalizeURL(address)
-	if r, ok := o.open[key]; ok {
+	return o.openFetched(repository, address, "")
+}
+
+// openFetched opens the folder of what was fetched from an address; config is
+// that of the folder, and says of which kind its object names are. The caller
+// holds the lock.
+func (o *Opener) openFetched(repository, address, config string) (*Repository, error) {
+	name := NormalizeURL(address)
+	if config != "" {
+		name += " sha256"
+	}
+	if r, ok := o.open["fetched "+name]; ok {
 		return r, nil
 	}
-	f, err := o.openFolder(NormalizeURL(address))
+	f, err := o.openFolder(name, config)
 	if err != nil {
 		return nil, fmt.Errorf("folder for %s: %w", address, err)
 	}
 	s, err := openStore(f.path)
+	if err == nil && config != "" && s.program == nil {
+		s.close()
+		err = fmt.Errorf("%s: it lost its configuration: %w", f.path, ErrNotRepository)
+	}
 	if err != nil {
 		return nil, err
 	}
 	m := &remote{url: address, folder: f, store: s, base: o.options.Transport, progress: o.options.Progress, bounds: o.bounds}
 	m.offline = o.options.Offline || m.base == nil
+	m.sha256 = func() (*Repository, error) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.openFetched(repository, address, borrowingConfig)
+	}
 	r := &Repository{url: redactURL(repository), location: address, store: s, remote: m, objects: o.options.Objects}
-	o.open[key] = r
+	o.open["fetched "+name] = r
 	o.options.Log.Debug("remote git repository opened", "repository", address, "folder", f.path)
 	return r, nil
 }
@@ -111,11 +132,17 @@ func (m *remote) converse(ctx context.Context) (*conversation, error) {
 		return nil, fmt.Errorf("%s: %w", m.url, ErrScheme)
 	}
 	guard := &guardedTransport{base: m.base, what: m.url, progress: m.progress, limit: m.bounds.advertisement}
+	if m.store.program != nil {
+		return m.converseLong(ctx, guard)
+	}
 	session, err := githttp.NewClient(&http.Client{Transport: guard}).NewUploadPackSession(endpoint, nil)
 	if err != nil {
 		return nil, m.failed(err)
 	}
 	advert, err := session.AdvertisedReferencesContext(ctx)
+	if err != nil && guard.saw("object-format=sha256") {
+		err = ErrObjectFormat // go-git cannot read its references
+	}
 	if err != nil {
 		return nil, m.failed(guard.cause(err))
 	}
@@ -123,7 +150,7 @@ func (m *remote) converse(ctx context.Context) (*conversation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.url, err)
 	}
-	m.open = &conversation{session, guard, refs}
+	m.open = &conversation{UploadPackSession: session, guard: guard, refs: refs}
 	return m.open, nil
 }
 
@@ -136,7 +163,7 @@ func readReferences(advert *packp.AdvRefs) (references, error) {
 		return refs, &LimitError{What: "number of references", Limit: maxRefs}
 	}
 	if advert.Head != nil {
-		refs.head = id(*advert.Head)
+		refs.head = idOf(advert.Head[:])
 	}
 	for _, link := range advert.Capabilities.Get(capability.SymRef) {
 		if target, ok := strings.CutPrefix(link, "HEAD:"); ok {
@@ -146,7 +173,7 @@ func readReferences(advert *packp.AdvRefs) (references, error) {
 	texts := make(map[string]string, len(advert.References))
 	refs.names = make(map[string]id, len(advert.References))
 	for name, target := range advert.References {
-		texts[name], refs.names[name] = target.String(), id(target)
+		texts[name], refs.names[name] = target.String(), idOf(target[:])
 	}
 	refs.tips = distinctTips(texts)
 	return refs, nil
@@ -222,6 +249,10 @@ func (m *remote) fetch(ctx context.Context, r request) error {
 		return err
 	}
 	q := r.encode(c.refs.can)
+	if m.store.program != nil {
+		c.guard.start(m.bounds.fetch)
+		return m.uploadLong(ctx, c, r, q.Filter != "")
+	}
 	if r.limit == 0 || q.Filter == "" && !r.history {
 		r.limit = m.bounds.fetch
 	}
@@ -257,10 +288,10 @@ func (r request) encode(can *capability.List) *packp.UploadPackRequest {
 		q.Filter = r.filter
 	}
 	for _, want := range r.wants {
-		q.Wants = append(q.Wants, plumbing.Hash(want))
+		q.Wants = append(q.Wants, plumbing.Hash(want[:idSize]))
 	}
 	for _, have := range r.haves {
-		q.Haves = append(q.Haves, plumbing.Hash(have))
+		q.Haves = append(q.Haves, plumbing.Hash(have[:idSize]))
 	}
 	return q
 }
@@ -301,7 +332,7 @@ func (m *remote) failed(err error) error {
 	var status *statusError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, network.ErrOffline),
-		errors.As(err, &limit), errors.As(err, &mismatch):
+		errors.Is(err, ErrObjectFormat), errors.As(err, &limit), errors.As(err, &mismatch):
 		return fmt.Errorf("%s: %w", m.url, err)
 	case strings.Contains(err.Error(), "not our ref"), strings.Contains(err.Error(), "unadvertised object"):
 		return fmt.Errorf("%s: %w: the server does not give it", m.url, ErrObjectAbsent)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,7 +61,7 @@ func (s *server) opener(t *testing.T, cache string, edit ...func(*Options)) *Ope
 	o := Options{Transport: s.Client().Transport}
 	if cache != "" {
 		o.CacheDir = func(kind, key string) (string, func() error, error) {
-			path := filepath.Join(cache, kind)
+			path := filepath.Join(cache, kind, url.PathEscape(key))
 			return path, func() error { return nil }, os.MkdirAll(path, 0o700)
 		}
 	}

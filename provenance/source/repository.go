@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -38,7 +39,14 @@ type Commit struct {
 // Commit reads a commit by its full id. In a remote repository it fetches the
 // commit first, with its trees unless they are many, and without its files.
 func (r *Repository) Commit(ctx context.Context, commit string) (*Commit, error) {
-	want, err := parseID(commit)
+	if r.remote != nil && len(commit) == 2*sha256.Size && r.store.program == nil {
+		long, err := r.remote.sha256()
+		if err != nil {
+			return nil, err
+		}
+		return long.Commit(ctx, commit)
+	}
+	want, err := r.store.named(commit)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +97,7 @@ func (r *Repository) Shallow() bool { return len(r.store.shallow) > 0 }
 // Blob reads a blob of at most limit bytes by its id. The result is shared and
 // must not be changed.
 func (r *Repository) Blob(ctx context.Context, blob string, limit int64) ([]byte, error) {
-	want, err := parseID(blob)
+	want, err := r.store.named(blob)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +121,7 @@ func (r *Repository) FetchBlobs(ctx context.Context, blobs []string) error {
 	wants := make([]id, len(blobs))
 	for i, blob := range blobs {
 		var err error
-		if wants[i], err = parseID(blob); err != nil {
+		if wants[i], err = r.store.named(blob); err != nil {
 			return err
 		}
 	}

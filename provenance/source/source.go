@@ -4,7 +4,9 @@
 // A repository is a local mirror or a remote one that is spoken to over https.
 // Neither is trusted: the commit id is the only thing taken as given, and what
 // does not hash to the name under which it was asked for is a *MismatchError.
-// Object ids are SHA-1 computed with collision detection. References (branches
+// Object ids are SHA-1 computed with collision detection, or SHA-256. Repositories
+// of SHA-256 names are read through the git program, which is believed no more
+// than the repository. References (branches
 // and tags) are what the repository says and prove nothing by themselves.
 package source
 
@@ -33,8 +35,10 @@ var (
 	ErrUnreachable = errors.New("repository cannot be reached")
 	// ErrNotRepository says that a local path is not a git repository.
 	ErrNotRepository = errors.New("not a git repository")
-	// ErrObjectFormat says that a repository or an id uses SHA-256 names.
-	ErrObjectFormat = errors.New("git repositories with SHA-256 object names are not supported")
+	// ErrObjectFormat says that a repository or an id uses names that cannot be
+	// checked: SHA-256 without the git program, or the other kind than the
+	// repository's.
+	ErrObjectFormat = errors.New("object names of this kind cannot be checked here")
 	// ErrScheme says that a URL is not one that may be fetched: https only.
 	ErrScheme = errors.New("only https repositories are fetched")
 	// ErrMalformed says that an object has its right name and is not a valid

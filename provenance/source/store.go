@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,25 @@ type store struct {
 	packs   []*pack
 	byName  map[string]*pack
 	shallow map[id]bool
+	program *program // reads a repository whose names are SHA-256; nil for others
+}
+
+// idSize is the number of bytes of the repository's object names.
+func (s *store) idSize() int {
+	if s.program != nil {
+		return sha256.Size
+	}
+	return idSize
+}
+
+// named reads an id that was given as text, which must be of the repository's
+// kind.
+func (s *store) named(text string) (id, error) {
+	name, err := parseID(text)
+	if err == nil && len(text) != 2*s.idSize() {
+		err = fmt.Errorf("%s: %w: the repository's are of %d digits", text, ErrObjectFormat, 2*s.idSize())
+	}
+	return name, err
 }
 
 // openStore opens the repository in a folder, bare or with a .git folder.
@@ -67,7 +87,8 @@ func openGitFolder(path string) (*os.Root, error) {
 	return nil, fmt.Errorf("%s: %w", path, ErrNotRepository)
 }
 
-// checkFormat refuses repositories whose object names are not SHA-1.
+// checkFormat hands repositories whose object names are SHA-256 over to the git
+// program, and refuses others that are not SHA-1.
 func (s *store) checkFormat() error {
 	f, err := openRegular(s.root, "config")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,6 +103,10 @@ func (s *store) checkFormat() error {
 		return fmt.Errorf("config: %w: %w", ErrMalformed, err)
 	}
 	format := strings.ToLower(c.Section("extensions").Option("objectformat"))
+	if format == "sha256" {
+		s.program, err = startProgram(filepath.Join(s.root.Name(), "objects"))
+		return err
+	}
 	if format != "" && format != "sha1" {
 		return fmt.Errorf("object format %q: %w", format, ErrObjectFormat)
 	}
@@ -164,6 +189,9 @@ func readLines(dir *os.Root, name string) ([]string, error) {
 
 // reload looks for packs that were added.
 func (s *store) reload() error {
+	if s.program != nil {
+		return nil // it looks for itself
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, dir := range s.objects {
@@ -256,6 +284,12 @@ func (p *pack) init() error {
 
 // open opens an object wherever it is; ErrObjectAbsent when it is nowhere.
 func (s *store) open(want id) (*object, error) {
+	if s.program != nil {
+		return s.program.open(want)
+	}
+	if want.long() {
+		return nil, ErrObjectAbsent
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, p := range s.packs {
@@ -288,6 +322,9 @@ func (s *store) has(want id) bool {
 
 func (s *store) close() error {
 	var errs []error
+	if s.program != nil {
+		errs = append(errs, s.program.close())
+	}
 	for _, p := range s.packs {
 		errs = append(errs, p.close())
 	}

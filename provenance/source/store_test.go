@@ -18,9 +18,9 @@ func TestWhatIsNoRepositoryIsRefused(t *testing.T) {
 	}
 }
 
-func TestSHA256RepositoriesAreRefused(t *testing.T) {
+func TestRepositoriesOfUnknownNamesAreRefused(t *testing.T) {
 	r := newTestRepo(t)
-	r.file("config", "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = sha256\n")
+	r.file("config", "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = sha512\n")
 	if _, err := NewOpener(Options{}).OpenPath(t.Context(), r.dir); !errors.Is(err, ErrObjectFormat) {
 		t.Errorf("%v; want ErrObjectFormat", err)
 	}

@@ -223,7 +223,7 @@ func (t *Tree) entries(tree id) ([]treeEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := parseTree(data)
+	entries, err := parseTree(data, t.repo.store.idSize())
 	if err != nil {
 		return nil, fmt.Errorf("tree %s: %w", tree, err)
 	}

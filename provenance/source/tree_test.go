@@ -178,13 +178,13 @@ func TestTreesWithNamesThatNoFileHasAreRefused(t *testing.T) {
 	r := newTestRepo(t)
 	file := r.blob("x")
 	for _, name := range []string{"..", ".", ".git", ".GIT", "", "a/b", "../../etc/passwd"} {
-		tree := r.fsAt(r.commit(r.put(kindTree, "100644 "+name+"\x00"+string(file[:])), 1))
+		tree := r.fsAt(r.commit(r.put(kindTree, "100644 "+name+"\x00"+string(file[:idSize])), 1))
 		if _, err := tree.ReadDir("."); !errors.Is(err, ErrMalformed) {
 			t.Errorf("name %q: %v; want ErrMalformed", name, err)
 		}
 	}
-	twice := "100644 a\x00" + string(file[:])
-	tree := r.fsAt(r.commit(r.put(kindTree, twice+"40000 a\x00"+string(file[:])), 1))
+	twice := "100644 a\x00" + string(file[:idSize])
+	tree := r.fsAt(r.commit(r.put(kindTree, twice+"40000 a\x00"+string(file[:idSize])), 1))
 	if _, err := tree.ReadFile("a"); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("a name that stands twice: %v", err)
 	}

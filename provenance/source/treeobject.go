@@ -42,11 +42,12 @@ func (e treeEntry) fileMode() fs.FileMode {
 }
 
 // parseTree reads a tree and refuses the whole of it when one name could not be
-// a file's, or stands twice. The entries come back sorted by name.
-func parseTree(data []byte) ([]treeEntry, error) {
+// a file's, or stands twice. The entries come back sorted by name; ids have size
+// bytes.
+func parseTree(data []byte, size int) ([]treeEntry, error) {
 	var entries []treeEntry
 	for len(data) > 0 {
-		e, rest, err := nextEntry(data)
+		e, rest, err := nextEntry(data, size)
 		if err != nil {
 			return nil, err
 		}
@@ -76,12 +77,13 @@ func (e rawEntry) equal(f rawEntry) bool {
 	return e.id == f.id && e.mode == f.mode && bytes.Equal(e.name, f.name)
 }
 
-// nextEntry reads "MODE NAME\0ID" from the start of data and returns the rest.
-func nextEntry(data []byte) (rawEntry, []byte, error) {
+// nextEntry reads "MODE NAME\0ID" from the start of data and returns the rest;
+// ids have size bytes.
+func nextEntry(data []byte, size int) (rawEntry, []byte, error) {
 	var e rawEntry
 	end := bytes.IndexByte(data, 0)
 	space := bytes.IndexByte(data, ' ')
-	if end < 0 || space < 1 || space > 6 || space > end || len(data) < end+1+idSize {
+	if end < 0 || space < 1 || space > 6 || space > end || len(data) < end+1+size {
 		return e, nil, fmt.Errorf("tree entry is cut short: %w", ErrMalformed)
 	}
 	for _, digit := range data[:space] {
@@ -97,8 +99,8 @@ func nextEntry(data []byte) (rawEntry, []byte, error) {
 	}
 	e.name = data[space+1 : end]
 	rest := data[end+1:]
-	e.id = id(rest[:idSize])
-	return e, rest[idSize:], nil
+	e.id = idOf(rest[:size])
+	return e, rest[size:], nil
 }
 
 func badName(name string) bool {

@@ -109,7 +109,7 @@ func (r *Repository) folderAt(ctx context.Context, root id, dir string) (id, err
 		if err != nil {
 			return id{}, err
 		}
-		if at, err = findFolder(data, name); err != nil || at == (id{}) {
+		if at, err = findFolder(data, r.store.idSize(), name); err != nil || at == (id{}) {
 			return id{}, err
 		}
 	}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 )
@@ -13,7 +14,14 @@ const maxWalk = 2_000_000
 // commit. Where history is cut off (a shallow clone) and the commit was not
 // found, that cannot be told: the error is then ErrObjectAbsent.
 func (r *Repository) Reachable(ctx context.Context, commit string) (bool, error) {
-	want, err := parseID(commit)
+	if r.remote != nil && len(commit) == 2*sha256.Size && r.store.program == nil {
+		long, err := r.remote.sha256()
+		if err != nil {
+			return false, err
+		}
+		return long.Reachable(ctx, commit)
+	}
+	want, err := r.store.named(commit)
 	if err != nil {
 		return false, err
 	}
