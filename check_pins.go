@@ -61,7 +61,7 @@ func findPin(f *facts, rule pins.Rule) *Finding {
 	a := f.judged()
 	out := ofParts(parts, fmt.Sprintf("%s (%d looked at)", rule.Passes, n))
 	if a.FileID != "" {
-		out.with(Evidence{Kind: "git", Value: a.FileID + " (" + dockerfileOf(a) + ")"})
+		out.with(fileEvidence(a))
 	}
 	return out
 }

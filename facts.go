@@ -89,6 +89,7 @@ type contentFact struct {
 	line      int // the directive's line in the Dockerfile
 	what      string
 	base      bool
+	made      bool // by a layer that is compared itself
 	result    *filetree.Result
 	// variant names how the context's files were stamped, where it matters.
 	variant string

@@ -403,3 +403,43 @@ func TestLabelsAgainstTheUsersWord(t *testing.T) {
 		})
 	}
 }
+
+func TestBuildahsLabelMakesNoDifferenceOfContentPass(t *testing.T) {
+	const hash = "dir:0000000000000000000000000000000000000000000000000000000000000000"
+	dir := ownContext(t, map[string]string{"Dockerfile": "FROM scratch\nWORKDIR /srv\nCOPY conf /srv/\n", "conf/a.conf": "a=1\n"})
+	copied := func() []entry { return []entry{folder("srv"), file("srv/a.conf", "a=1\n")} }
+	for name, c := range map[string]struct {
+		layer  []entry
+		status Status
+		reason string
+	}{
+		"as the source makes it": {copied(), Pass, ""},
+		"other content":          {[]entry{folder("srv"), file("srv/a.conf", "a=2\n")}, Fail, "content-differs"},
+		"a file more":            {append(copied(), file("srv/b", "x")), Fail, "file-added"},
+		"another mode": {[]entry{folder("srv"), {tar.Header{Name: "srv/a.conf", Mode: 0o666, Typeflag: tar.TypeReg}, []byte("a=1\n")}},
+			Unknown, "needs-builder"},
+		"no directory": {[]entry{file("x", "x")}, Fail, "file-added"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newWorld(t).image(step{"/bin/sh -c #(nop) WORKDIR /srv", nil}, step{"/bin/sh -c #(nop) COPY " + hash + " in /srv/ ", c.layer})
+			for i := range s.config.History {
+				s.config.History[i].Comment = ""
+			}
+			s.config.Config.WorkingDir = "/srv"
+			s.config.Config.Labels = map[string]string{"io.buildah.version": "1.28.2"}
+			s.seal()
+			img := verifyOne(t, "oci:"+s.write(), given(Given{Context: dir}))
+			if f, _ := findingOf(img, "layer.content"); f.Status != c.status || f.Reason != c.reason {
+				t.Errorf("want %s %s, got%s", c.status, c.reason, describe(img))
+			}
+			if f, _ := findingOf(img, "history.content"); f.Status != Unknown || f.Reason != "hash-unknown" {
+				t.Errorf("history.content: want unknown, got%s", describe(img))
+			}
+			s.config.Config.Labels = nil
+			s.seal()
+			if img := verifyOne(t, "oci:"+s.write(), given(Given{Context: dir})); img.Verdict != Failed {
+				t.Errorf("without the label: verdict %s:%s", img.Verdict, describe(img))
+			}
+		})
+	}
+}

@@ -174,6 +174,8 @@ var errorReasons = []errorReason{
 	{kind[*image.LimitError], "over-limit"},
 	{kind[*source.LimitError], "over-limit"},
 	{sentinel(sums.ErrTooLong), "over-limit"},
+	{sentinel(errOneLayer), "needs-builder"},
+	{sentinel(errOwnRules), "needs-builder"},
 	{notReplayable(replay.NeedsRun), "run-unproved"},
 	{notReplayable(replay.ContextUnknown), "context-unknown"},
 	{notReplayable(replay.SourceAbsent), "source-absent"},

@@ -124,8 +124,16 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 				continue
 			}
 			c.line, c.what = d.Line, d.Name
-			if c.err = absent; absent == nil || d.Copy == nil {
+			switch {
+			case compareBuildah(f, a, d, &c):
+			case absent != nil && d.Copy != nil:
+				c.err = absent
+			default:
 				s.compareLayer(ctx, f, a, d, &c)
+				ownRules(a, &c)
+			}
+			if c.made {
+				continue
 			}
 		}
 		out = append(out, c)
@@ -137,8 +145,9 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 }
 
 // compareLayer compares one layer with the entries its directive makes, in each
-// of the ways the context's files may have been stamped. A directive without a
-// layer is compared with nothing. That some way could not be tried hides no
+// of the ways the context's files may have been stamped; the way that leaves the
+// fewest differences counts. A directive without a layer is compared with
+// nothing. That some way could not be tried hides no
 // difference that another shows; files that are not true hide all.
 func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Attempt, d dockerfile.Directive, c *contentFact) {
 	layer, below, err := s.layerIndex(f, a, c)
@@ -148,8 +157,8 @@ func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Atte
 	}
 	in := replay.Input{
 		Directive: d, Context: a.Context, Ignore: a.Ignore, AsFound: a.AsFound, Lower: lowerLayers(below),
-		Dialect: a.Alignment.Dialect, Created: f.configFile().Created.Time,
-		Limits: s.layerLimits(), NewBuilder: s.newBuilder,
+		Created: f.configFile().Created.Time,
+		Limits:  s.layerLimits(), NewBuilder: s.newBuilder,
 	}
 	stamped, ways := true, stampings(a)
 	for _, u := range ways {
@@ -158,7 +167,7 @@ func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Atte
 		}
 		in.Umask, in.Piped = u.mask, u.piped
 		var result *filetree.Result
-		result, stamped, err = compareReplay(ctx, in, layer)
+		result, stamped, err = compareAs(ctx, a, in, layer)
 		if kind[*source.MismatchError](err) {
 			c.result, c.err = nil, err
 			return
@@ -166,7 +175,7 @@ func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Atte
 		if err != nil && c.result == nil {
 			c.err = err
 		}
-		if err == nil && (c.result == nil || sameTree(result)) {
+		if err == nil && (c.result == nil || sameTree(result) || result.Total() < c.result.Total()) {
 			c.result, c.err = result, nil
 		}
 		if err == nil && stamped && sameTree(result) {
@@ -211,14 +220,18 @@ func layersBefore(a *provenance.Attempt, directive int) int {
 // compareReplay compares a layer with what a directive makes. stamped says that
 // the umask decided some mode of it. Entries that the builder may have left out
 // are no difference where they are missing.
-func compareReplay(ctx context.Context, in replay.Input, layer *checksums.Index) (result *filetree.Result, stamped bool, err error) {
+func compareReplay(ctx context.Context, a *provenance.Attempt, in replay.Input, layer *checksums.Index) (result *filetree.Result, stamped bool, err error) {
 	want, err := replay.Layer(ctx, in)
 	if err != nil {
 		return nil, false, err
 	}
 	defer want.Close()
+	times := replay.Times(in.Created, in.Dialect)
+	if a.Buildah {
+		times = buildahTimes(in.Created, times)
+	}
 	result, err = filetree.Compare(ctx, want.Index, layer, filetree.Options{
-		Times: replay.Times(in.Created, in.Dialect), Max: maxDifferences + len(want.Optional),
+		Times: times, Max: maxDifferences + len(want.Optional),
 	})
 	if err != nil {
 		return nil, false, err

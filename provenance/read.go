@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -132,10 +133,18 @@ func (a *Attempt) match(ctx context.Context, s Subject, text []byte) error {
 	}
 	a.Alignment = history.Match(s.History, s.Layers, a.Build)
 	a.Build = a.Alignment.Build
+	a.Buildah = a.Alignment.Dialect == dockerfile.Buildah || a.Alignment.Dialect == dockerfile.Classic && s.byBuildah()
 	if !a.Alignment.Matched {
 		return nil // its files are not needed unless it is judged for want of a better one
 	}
 	return a.hashContents(ctx)
+}
+
+// byBuildah reports whether the image says that it is buildah's: by its label,
+// which it may have from its base, or by what its history says of bases.
+func (s Subject) byBuildah() bool {
+	return s.Labels["io.buildah.version"] != "" ||
+		slices.ContainsFunc(s.History, func(h v1.History) bool { return strings.HasPrefix(h.Comment, "FROM ") })
 }
 
 // FetchFiles gets the files that the directives copy out of the context, before
@@ -181,6 +190,9 @@ func (a *Attempt) hashContents(ctx context.Context) error {
 			var variant buildhash.Variant
 			variant, h.Equal, h.Err = buildhash.Match(ctx, a.Context, h.Sources, h.Want)
 			h.Variant = variant.Name
+			if h.Err == nil && !h.Equal && a.Buildah {
+				h.Err = ErrHashUnknown
+			}
 		}
 		a.Contents = append(a.Contents, h)
 		if ctx.Err() != nil {

@@ -110,6 +110,9 @@ type Attempt struct {
 	AsFound bool
 	// ContextName is what the user calls a context that was handed in.
 	ContextName string
+	// Buildah says that the image may be buildah's, whose ways differ from the
+	// classic builder's where its history does not.
+	Buildah bool
 	// Ignore is the text of the Dockerfile's own ignore file, nil where it has
 	// none.
 	Ignore []byte

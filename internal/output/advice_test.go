@@ -35,7 +35,7 @@ func steps(t *testing.T, reason string) string {
 func TestAdviceNamesWhatTheReportKnows(t *testing.T) {
 	for reason, want := range map[string]string{
 		"mutable-tag":   "pin it: NAME@DIGEST",
-		"source-absent": "give a complete copy of the repository: --git-mirror " + repository + "=PATH",
+		"source-absent": "give a complete copy of the repository: --git-mirror " + repository + "=PATH, or the file that is missing: --object FILE",
 		"needs-chown":   "a rebuild would prove it; to let it stand unproved: --accept needs-chown",
 		"superseded":    "pull the tag again, or rebuild from the entry in force: -v names it",
 		"of-the-future": "",
