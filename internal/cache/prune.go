@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,8 +27,9 @@ type item struct {
 // Prune removes what was not used for longer than olderThan, and then the
 // longest unused until at most maxBytes are left. A maxBytes of 0 leaves
 // nothing, a negative one sets no bound; an olderThan of 0 or less lets things
-// grow as old as they like. Folders in use stay. It returns the bytes that it
-// removed, also beside an error.
+// grow as old as they like. Folders in use stay, and so does what has no name
+// that this package gives: the directory may be another one than the user
+// meant. It returns the bytes that it removed, also beside an error.
 func (d *Dir) Prune(maxBytes int64, olderThan time.Duration) (removed int64, err error) {
 	if d == nil {
 		return 0, nil
@@ -86,7 +89,9 @@ func (d *Dir) items() ([]item, error) {
 func (d *Dir) records() ([]item, error) {
 	var items []item
 	err := d.walk(recordsDir, func(name string, info fs.FileInfo) {
-		items = append(items, item{name, info.Size(), info.ModTime()})
+		if isRecordName(name) {
+			items = append(items, item{name, info.Size(), info.ModTime()})
+		}
 	})
 	return items, err
 }
@@ -100,17 +105,30 @@ func (d *Dir) folders() ([]item, error) {
 	}
 	var items []item
 	for _, name := range names {
+		if !isFolderName(name) {
+			continue
+		}
 		it := item{name: name}
 		if info, err := d.root.Lstat(lockOf(name)); err == nil {
 			it.used = info.ModTime()
 		}
-		err := d.walk(name, func(_ string, info fs.FileInfo) { it.size += info.Size() })
-		if err != nil {
+		if it.size, err = d.sizeOf(name); err != nil {
 			return nil, err
 		}
 		items = append(items, it)
 	}
 	return items, nil
+}
+
+// sizeOf adds up what lies below a folder; something else in its place, such as
+// a link out of the cache, counts as empty.
+func (d *Dir) sizeOf(name string) (size int64, err error) {
+	info, err := d.root.Lstat(name)
+	if err != nil || !info.IsDir() {
+		return 0, ignoreAbsent(err)
+	}
+	err = d.walk(name, func(_ string, info fs.FileInfo) { size += info.Size() })
+	return size, err
 }
 
 // lockOf returns the name of the lock of the folder at name.
@@ -166,7 +184,7 @@ func (d *Dir) remove(name string) (bool, error) {
 func (d *Dir) pruneAside() (removed int64, err error) {
 	var old []item
 	err = d.walk(asideDir, func(name string, info fs.FileInfo) {
-		if time.Since(info.ModTime()) > abandonedAfter {
+		if isAsideName(name) && time.Since(info.ModTime()) > abandonedAfter {
 			old = append(old, item{name: name, size: info.Size()})
 		}
 	})
@@ -198,4 +216,27 @@ func ignoreAbsent(err error) error {
 		return nil
 	}
 	return err
+}
+
+// isRecordName reports whether records are called like that: the path that
+// identity.record gives.
+func isRecordName(name string) bool {
+	parts := strings.Split(name, "/")
+	return len(parts) == 4 && parts[0] == recordsDir && validKind(parts[1]) && isHash(parts[3]) && parts[2] == parts[3][:2]
+}
+
+// isFolderName reports whether folders are called like that.
+func isFolderName(name string) bool {
+	parts := strings.Split(name, "/")
+	return len(parts) == 3 && parts[0] == foldersDir && validKind(parts[1]) && isHash(parts[2])
+}
+
+func isHash(text string) bool {
+	return len(text) == 2*sha256.Size && strings.Trim(text, "0123456789abcdef") == ""
+}
+
+// isAsideName reports whether files aside are called like that: by rand.Text.
+func isAsideName(name string) bool {
+	text := strings.TrimPrefix(name, asideDir+"/")
+	return len(text) == len(rand.Text()) && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }

@@ -120,8 +120,8 @@ func TestUsingAFolderRenewsItsTimeOfUse(t *testing.T) {
 
 func TestPruneRemovesWhatKilledWritersLeft(t *testing.T) {
 	d := openTemp(t)
-	abandoned := filepath.Join(d.path, asideDir, "ABANDONED")
-	recent := filepath.Join(d.path, asideDir, "RECENT")
+	abandoned := filepath.Join(d.path, asideDir, strings.Repeat("A", 26))
+	recent := filepath.Join(d.path, asideDir, strings.Repeat("B", 26))
 	check(t, errors.Join(os.Mkdir(filepath.Dir(abandoned), 0o700), os.WriteFile(abandoned, make([]byte, 70), 0o600), os.WriteFile(recent, nil, 0o600)))
 	age(t, abandoned, 2*abandonedAfter)
 	slow := create(t, d, "key")
@@ -152,5 +152,54 @@ func TestPruneGoesOnAfterWhatItCannotRemove(t *testing.T) {
 	removed, err := d.Prune(0, 0)
 	if removed != 2500 || !errors.Is(err, os.ErrPermission) || !strings.HasPrefix(err.Error(), "prune the cache "+d.path+": ") {
 		t.Errorf("removed %d, %v", removed, err)
+	}
+}
+
+func TestPruneRemovesNothingThatTheCacheDidNotName(t *testing.T) {
+	d := filled(t)
+	outside := t.TempDir()
+	kept := filepath.Join(outside, "kept")
+	check(t, os.WriteFile(kept, []byte("kept"), 0o600))
+	hash := strings.Repeat("ab", 32)
+	for _, name := range []string{"report", "records/report", "records/kind/report", "records/kind/zz/" + hash, "records/kind/ab/" + hash[1:], "records/Kind/ab/" + hash,
+		"folders/git/report/f", "folders/Git/" + hash + "/f", "aside/report", "aside/" + strings.Repeat("a", 26), "locks/git/" + hash} {
+		file := filepath.Join(d.path, name)
+		check(t, errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("x"), 0o600)))
+		age(t, file, 1000*time.Hour)
+		defer func() {
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}()
+	}
+	// Links under names of the cache's own go, and what they point to stays.
+	for _, name := range []string{"records/kind/ab/" + hash, "folders/git/" + hash, "aside/" + strings.Repeat("C", 26), "folders/link", "records/link"} {
+		file := filepath.Join(d.path, name)
+		check(t, errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.Symlink(outside, file)))
+	}
+	removed, err := d.Prune(0, 0)
+	if err != nil || removed < 3500 || len(left(t, d)) != 0 {
+		t.Errorf("removed %d, %v; left %v", removed, err, left(t, d))
+	}
+	for _, name := range []string{"records/kind/ab/" + hash, "folders/git/" + hash} {
+		if _, err := os.Lstat(filepath.Join(d.path, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if data, err := os.ReadFile(kept); err != nil || string(data) != "kept" {
+		t.Errorf("what lies outside: %q, %v", data, err)
+	}
+}
+
+func TestPruneOfACacheWhosePartsAreLinksRemovesNothingOutside(t *testing.T) {
+	for _, part := range []string{recordsDir, foldersDir, locksDir, asideDir} {
+		d, other := openTemp(t), filled(t)
+		check(t, os.Symlink(filepath.Join(other.path, part), filepath.Join(d.path, part)))
+		if removed, err := d.Prune(0, 0); removed != 0 {
+			t.Errorf("%s: removed %d, %v", part, removed, err)
+		}
+		if got := left(t, other); len(got) != 4 {
+			t.Errorf("%s: the other cache has only %v", part, got)
+		}
 	}
 }
