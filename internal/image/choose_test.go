@@ -227,21 +227,33 @@ func TestTheNumberOfIndexesReadIsBounded(t *testing.T) {
 }
 
 func TestTheBytesOfIndexesAreBounded(t *testing.T) {
-	for _, n := range []int{7, 8} { // and one small one: over 32 MiB with eight
+	// manyBytes opens an index of eight padded indexes and a small one; the
+	// first is of size bytes. It returns the bytes of the nine.
+	manyBytes := func(size int) (total int, err error) {
 		f := newFixture(t)
 		var entries []v1.Descriptor
-		for i := range n {
-			image := f.image(fmt.Sprintf("linux/a%d", i))
-			index := f.index(image)
-			padded := append(f.blobs[index.Digest], bytes.Repeat([]byte(" "), MaxManifestBytes-int(index.Size))...)
+		for i := range 8 {
+			index := f.index(f.image(fmt.Sprintf("linux/a%d", i)))
+			padded := append(f.blobs[index.Digest], bytes.Repeat([]byte(" "), size-int(index.Size))...)
 			entries = append(entries, f.add(types.OCIImageIndex, padded))
+			size = MaxManifestBytes
 		}
 		entries = append(entries, f.index(f.image("linux/s390x")))
-		f.root = []v1.Descriptor{f.index(entries...)}
-		_, err := f.open("", explicit(t, "linux/s390x"))
-		if over := errors.As(err, new(*LimitError)); over != (n == 8) {
-			t.Errorf("%d indexes of 4 MiB: %v", n, err)
+		for _, d := range entries {
+			total += int(d.Size)
 		}
+		f.root = []v1.Descriptor{f.index(entries...)}
+		_, err = f.open("", explicit(t, "linux/s390x"))
+		return total, err
+	}
+	total, _ := manyBytes(MaxManifestBytes)
+	fits := MaxManifestBytes - (total - MaxIndexBytes)
+	if got, err := manyBytes(fits); err != nil || got != MaxIndexBytes {
+		t.Errorf("%d bytes: %v", got, err)
+	}
+	var limit *LimitError
+	if got, err := manyBytes(fits + 1); !errors.As(err, &limit) || limit.Limit != MaxIndexBytes {
+		t.Errorf("%d bytes: %v", got, err)
 	}
 }
 

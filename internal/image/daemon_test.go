@@ -246,3 +246,14 @@ func TestWhatIsNotAReferenceToADaemonsImage(t *testing.T) {
 		}
 	}
 }
+
+func TestADaemonsErrorIsReadUpToItsBound(t *testing.T) {
+	d := &daemon{host: "unix:///x"}
+	const start, end = `{"message":"no disk","more":"`, `"}`
+	for more, want := range map[int]string{0: ": no disk", 1: `: {"message":"no disk"`} {
+		body := start + strings.Repeat("x", MaxDaemonAnswer-len(start)-len(end)+more) + end
+		if err := d.refused(500, strings.NewReader(body)); !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes: %.200v", len(body), err)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package source
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +56,32 @@ func TestACommitMayHaveAThousandParents(t *testing.T) {
 	}
 	if _, err := parseCommit([]byte(commitData(id{1}, 5, make([]id, maxParents+1)...))); !isLimit(err, maxParents) {
 		t.Errorf("one more: %v; want a LimitError", err)
+	}
+}
+
+func TestObjectsOfEachTypeAreBounded(t *testing.T) {
+	for k, limit := range map[kind]int64{kindBlob: maxBlob, kindTree: maxTree, kindCommit: maxCommit, kindTag: maxCommit} {
+		for _, size := range []int64{limit, limit + 1} {
+			_, err := verified(&object{kind: k, size: size, ReadCloser: io.NopCloser(strings.NewReader(""))}, id{}, k)
+			if over := isLimit(err, limit); over != (size > limit) || !over && err != nil {
+				t.Errorf("a %s of %d bytes: %v", k, size, err)
+			}
+		}
+	}
+}
+
+func TestALookUpFollowsAsManyLinksAsLinux(t *testing.T) {
+	r := newTestRepo(t)
+	entries := map[string]id{"100644 l0": r.blob("data")}
+	for i := range maxLinkHops + 1 {
+		entries[fmt.Sprintf("120000 l%d", i+1)] = r.blob(fmt.Sprintf("l%d", i))
+	}
+	tree := r.fsAt(r.commit(r.tree(entries), 1725658772))
+	if got, err := tree.ReadFile(fmt.Sprintf("l%d", maxLinkHops)); err != nil || string(got) != "data" {
+		t.Errorf("%d links: %q, %v", maxLinkHops, got, err)
+	}
+	if _, err := tree.ReadFile(fmt.Sprintf("l%d", maxLinkHops+1)); !errors.Is(err, errManyLinks) {
+		t.Errorf("one more: %v", err)
 	}
 }
 

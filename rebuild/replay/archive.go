@@ -75,8 +75,8 @@ func (p *player) readArchive(src io.Reader, x *extraction) error {
 		if err != nil {
 			return err
 		}
-		if kept += headerBytes(m.entry); kept > maxHeaders {
-			return &checksums.LimitError{What: "bytes of headers", Limit: maxHeaders}
+		if kept, err = countHeaders(kept, m.entry); err != nil {
+			return err
 		}
 		if count >= p.limits.Entries {
 			return &checksums.LimitError{What: "entries", Limit: int64(p.limits.Entries)}
@@ -97,12 +97,16 @@ func unlessBound(err, otherwise error) error {
 	return otherwise
 }
 
-func headerBytes(e checksums.Entry) int {
-	n := len(e.Path) + len(e.Link)
+// countHeaders adds what is kept of an entry to what is kept of those before it.
+func countHeaders(kept int, e checksums.Entry) (int, error) {
+	kept += len(e.Path) + len(e.Link)
 	for key, value := range e.Xattrs {
-		n += len(key) + len(value)
+		kept += len(key) + len(value)
 	}
-	return n
+	if kept > maxHeaders {
+		return kept, &checksums.LimitError{What: "bytes of headers", Limit: maxHeaders}
+	}
+	return kept, nil
 }
 
 func (p *player) readMember(tr *tar.Reader, h *tar.Header) (member, error) {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -203,6 +204,17 @@ func TestEveryChangeOfTheTarballChangesTheLayer(t *testing.T) {
 	contents["bin/ls"] = "list?"
 	if slices.Equal(original, make(func(h []tar.Header) []tar.Header { return h })) {
 		t.Error("one byte of content: the layer is the same")
+	}
+}
+
+func TestWhatIsKeptOfAnArchivesHeadersIsBounded(t *testing.T) {
+	e := checksums.Entry{Path: "1234", Link: "56", Xattrs: map[string]string{"7": "89"}}
+	if n, err := countHeaders(maxHeaders-9, e); n != maxHeaders || err != nil {
+		t.Errorf("at the bound: %d, %v", n, err)
+	}
+	var limit *checksums.LimitError
+	if _, err := countHeaders(maxHeaders-8, e); !errors.As(err, &limit) || limit.Limit != maxHeaders {
+		t.Errorf("one more: %v", err)
 	}
 }
 
