@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -383,4 +384,80 @@ func TestAnEntryInForceThatDiffersIsNoVerdictWithoutThePast(t *testing.T) {
 		})
 	})
 	wants(t, verifyOne(t, ref, o), Incomplete, "trace.origin", Unknown, "no-network")
+}
+
+func TestARemoteRepositoryOfSHA256NamesIsTraced(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	s := gitserver.New(t)
+	repo := s.Repository(t, "app.git", "sha256")
+	commit := repo.Commit(map[string]string{"d/Dockerfile": copied["Dockerfile"], "d/a": "true", "big": noise("big", 1<<20)})
+	o := w.options()
+	o.Offline, o.GitMirrors, o.As, o.FollowClaims = false, nil, "example.test/app:1", true
+	o.Transport = &recorder{base: s.Client().Transport, host: "git.test", to: mustParse(t, s.URL)}
+	ref := claiming(w, worldSource, commit)
+	img := verifyOne(t, ref, o)
+	for _, check := range []string{"trace.origin", "trace.reachable", "layer.content"} {
+		if f, _ := findingOf(img, check); f.Status != Pass {
+			t.Errorf("%s is %s (%s):%s", check, f.Status, f.Reason, describe(img))
+		}
+	}
+	if n := gitserver.Sent(s.Requests()); n > 32<<10 {
+		t.Errorf("%d bytes were sent for two small files", n)
+	}
+	t.Setenv("PATH", t.TempDir())
+	wants(t, verifyOne(t, ref, o), Incomplete, "trace.origin", Unknown, "object-format")
+}
+
+// TestATransportThatFailsIsTheOnlyWayOut gives everything that is remote to a
+// transport that fails, and looks for sockets that were opened beside it.
+func TestATransportThatFailsIsTheOnlyWayOut(t *testing.T) {
+	w := newWorld(t)
+	w.release(copied)
+	image := w.image(copySteps("true")...)
+	local := "oci:" + image.write()
+	before := sockets(t)
+	for name, c := range map[string]struct {
+		ref  string
+		edit func(*Options)
+	}{
+		"a registry":          {"registry.test/app:1", func(*Options) {}},
+		"a registry's mirror": {"app:1", func(o *Options) { o.RegistryMirrors = map[string]string{"docker.io": "127.0.0.1:5000"} }},
+		"the library":         {local, func(o *Options) { o.Library = "" }},
+		"a source":            {local, func(*Options) {}},
+		"a claim":             {claiming(w, worldSource, strings.Repeat("1", 40)), func(o *Options) { o.As, o.FollowClaims = "example.test/app:1", true }},
+		"a claim of SHA-256":  {claiming(w, worldSource, strings.Repeat("1", 64)), func(o *Options) { o.As, o.FollowClaims = "example.test/app:1", true }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failing := &recorder{to: &url.URL{}}
+			o := w.options()
+			o.Offline, o.GitMirrors, o.Transport = false, nil, failing
+			c.edit(&o)
+			r, err := Verify(t.Context(), []string{c.ref}, o)
+			if len(failing.urls) == 0 {
+				t.Error("the transport was not asked")
+			}
+			if err == nil {
+				wants(t, r.Images[0], Incomplete, "trace.origin", Unknown, "no-network")
+			}
+			if now := sockets(t); now != before {
+				t.Errorf("%d sockets are open, %d were", now, before)
+			}
+		})
+	}
+}
+
+// sockets counts the sockets that the process holds.
+func sockets(t *testing.T) (n int) {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("the system does not list open files: %v", err)
+	}
+	for _, e := range list {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(target, "socket:") {
+			n++
+		}
+	}
+	return n
 }

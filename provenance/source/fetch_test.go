@@ -2,12 +2,16 @@ package source
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/imageverify/verify/internal/gitserver"
 )
@@ -115,6 +119,100 @@ func TestOfManyTreesOnlyThoseOnTheWayAreFetched(t *testing.T) {
 	}
 	if data, err := fs.ReadFile(tree, "c/file"); string(data) != "below" || err != nil {
 		t.Errorf("a file below: %q, %v", data, err)
+	}
+}
+
+func TestAFileOverTheBoundIsNotFetched(t *testing.T) {
+	s := newServer(t)
+	want := s.commit(map[string]string{"big": noise("big", 300<<10), "small": noise("small", 100<<10)})
+	for name, fits := range map[string]bool{"small": true, "big": false} {
+		o := s.opener(t, t.TempDir())
+		o.bounds.fetch = 200 << 10
+		c, err := s.open(t, o).Commit(t.Context(), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := c.FS(t.Context(), ".")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = tree.ReadFile(name); fits && err != nil || !fits && !isLimit(err, 200<<10) {
+			t.Errorf("%s: %v; want it to fit: %v", name, err, fits)
+		}
+		left, err := filepath.Glob(filepath.Join(tree.repo.store.path, "objects/pack/tmp_*"))
+		if err != nil || len(left) != 0 {
+			t.Errorf("%s: these are left: %v, %v", name, left, err)
+		}
+	}
+}
+
+func TestReferencesOverTheBoundAreNotRead(t *testing.T) {
+	s := newServer(t)
+	want := s.commit(nil)
+	for i := range 100 {
+		s.repo.Git("update-ref", fmt.Sprintf("refs/heads/branch-%d", i), want)
+	}
+	o := s.opener(t, "")
+	o.bounds.advertisement = 4 << 10
+	if _, err := s.open(t, o).Commit(t.Context(), want); !isLimit(err, 4<<10) {
+		t.Errorf("%v; want a LimitError", err)
+	}
+}
+
+func TestWhetherACommitIsReachableTakesFewBytes(t *testing.T) {
+	s := newServer(t)
+	s.commit(map[string]string{"big": noise("first", 1<<20)})
+	old := s.commit(map[string]string{"d/Dockerfile": "FROM scratch\n"})
+	for i := range 20 {
+		s.commit(map[string]string{"big": noise(fmt.Sprint(i), 256<<10)})
+	}
+	side := s.repo.Fork(old, map[string]string{"big": noise("side", 256<<10)})
+	s.repo.Git("tag", "-a", "-m", "a tag", "v1", side)
+	repo := s.open(t, s.opener(t, ""))
+	for _, commit := range []string{old, side} {
+		if _, err := repo.Commit(t.Context(), commit); err != nil {
+			t.Fatal(err)
+		}
+		if on, err := repo.Reachable(t.Context(), commit); !on || err != nil {
+			t.Errorf("%s: %v, %v; want it to be reachable", commit, on, err)
+		}
+	}
+	if n := s.sent(); n > 32<<10 {
+		t.Errorf("%d bytes were sent; want commits and trees alone", n)
+	}
+	o := s.opener(t, "")
+	o.bounds.history = 1 << 10
+	repo = s.open(t, o)
+	if _, err := repo.Commit(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repo.Reachable(t.Context(), old); !isLimit(err, 1<<10) {
+		t.Errorf("more history than the bound: %v; want a LimitError", err)
+	}
+}
+
+func TestWhatAKilledFetchLeftIsRemoved(t *testing.T) {
+	s := newServer(t)
+	want := s.commit(nil)
+	cache := t.TempDir()
+	dir := filepath.Join(s.open(t, s.opener(t, cache)).store.path, "objects/pack")
+	old, fresh := filepath.Join(dir, "tmp_pack_1"), filepath.Join(dir, "tmp_pack_2")
+	for _, name := range []string{old, fresh} {
+		if err := os.WriteFile(name, []byte("half a pack"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-staleAfter-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.open(t, s.opener(t, cache)).Commit(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the old one: %v; want it gone", err)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("one that may still be written: %v", err)
 	}
 }
 

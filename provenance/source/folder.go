@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // folder is a bare repository that keeps what was fetched.
@@ -65,6 +66,7 @@ func (f *folder) create(config string) error {
 	if err := os.MkdirAll(filepath.Join(f.path, "refs", "heads"), 0o700); err != nil {
 		return err
 	}
+	f.sweep()
 	head := filepath.Join(f.path, "HEAD")
 	if _, err := os.Stat(head); err == nil {
 		return nil
@@ -75,6 +77,21 @@ func (f *folder) create(config string) error {
 		}
 	}
 	return writeFile(head, "ref: refs/heads/master\n")
+}
+
+// staleAfter is the age at which a file that a fetch writes is one that a killed
+// program left behind: a fetch writes all the time.
+const staleAfter = time.Hour
+
+// sweep removes what killed programs left of their fetches. What cannot be
+// removed stays for the next time.
+func (f *folder) sweep() {
+	left, _ := filepath.Glob(filepath.Join(f.path, "objects", "pack", "tmp_*"))
+	for _, name := range left {
+		if info, err := os.Lstat(name); err == nil && time.Since(info.ModTime()) > staleAfter {
+			_ = os.Remove(name)
+		}
+	}
 }
 
 // addPack reads a pack of at most limit bytes to its end and puts it, with its

@@ -143,7 +143,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.guard.look(p[:n])
 	if limit := b.guard.received(n); limit != nil {
-		return n, limit
+		return 0, limit
 	}
 	if err != nil && err != io.EOF {
 		b.guard.keep(err)
