@@ -35,7 +35,7 @@ func (h BlobHash) Write(p []byte) (int, error) { return h.hash.Write(p) }
 // collision attack, which have none.
 func (h BlobHash) ID() (name string, ok bool) {
 	sum, collision := h.hash.CollisionResistantSum(nil)
-	return id(sum).String(), !collision
+	return idOf(sum).String(), !collision
 }
 
 // handedIn opens an object that was handed in.
