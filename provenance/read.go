@@ -18,9 +18,6 @@ import (
 	"github.com/imageverify/verify/provenance/source"
 )
 
-// maxDockerfile bounds a Dockerfile in bytes.
-const maxDockerfile = 1 << 20
-
 // ContentHash is one content hash of the image's history, recomputed from the
 // files that the directive names.
 type ContentHash struct {
@@ -220,12 +217,12 @@ func readBounded(fsys fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxDockerfile+1))
+	data, err := io.ReadAll(io.LimitReader(f, dockerfile.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(data) > maxDockerfile {
-		return nil, fmt.Errorf("%s: %w", name, &source.LimitError{What: "size of a Dockerfile", Limit: maxDockerfile})
+	if len(data) > dockerfile.MaxSize {
+		return nil, fmt.Errorf("%s: %w", name, &source.LimitError{What: "size of a Dockerfile", Limit: dockerfile.MaxSize})
 	}
 	return data, nil
 }

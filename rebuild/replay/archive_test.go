@@ -218,6 +218,18 @@ func TestWhatIsKeptOfAnArchivesHeadersIsBounded(t *testing.T) {
 	}
 }
 
+func TestTheEntriesOfAnArchiveAreBounded(t *testing.T) {
+	// The same folder over and over is one entry of the tree.
+	data := makeTar(t, nil, folder("a", 0o755), folder("a", 0o755), folder("a", 0o755), folder("a", 0o755))
+	for most, ok := range map[int]bool{4: true, 3: false} {
+		_, err := Layer(t.Context(), Input{Dialect: BuildKit, Directive: addOf("/", "a.tar"), Context: archiveContext(data), Limits: checksums.Limits{Entries: most}})
+		var limit *checksums.LimitError
+		if over := errors.As(err, &limit) && limit.Limit == int64(most); over == ok || ok && err != nil {
+			t.Errorf("4 entries of %d: %v", most, err)
+		}
+	}
+}
+
 // FuzzArchive's law: whatever the archive, the layer is a file system. Paths
 // are clean, in walk order and there once; every entry's folder stands before
 // it; hard links name an earlier file. Or there is an error and no index.
