@@ -144,7 +144,7 @@ var checkTable = append([]check{
 		needs:    needConfig | needTrace,
 		required: never,
 		fails:    []string{"hash-differs", "object-mismatch"},
-		others:   slices.Concat([]string{"no-dockerfile", "context-unknown", "files-elsewhere", "hash-unknown"}, unreadSource),
+		others:   slices.Concat([]string{"no-dockerfile", "context-unknown", "files-elsewhere", "hash-unknown", "needs-builder"}, unreadSource),
 		find:     findHistoryContent,
 	},
 	{

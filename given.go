@@ -58,7 +58,7 @@ func (s *session) readHandedIn(g Given) error {
 		if s.folder, err = local.OpenDir(g.Context); err != nil {
 			return inputError("context", g.Context, err)
 		}
-		s.given.Context, s.given.ContextName = s.folder, g.Context
+		s.given.Context, s.given.ContextName, s.given.HardLinks = s.folder, g.Context, s.folder.HasHardLinks
 	}
 	name := g.Dockerfile
 	if name == "" {

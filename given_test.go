@@ -179,6 +179,30 @@ func TestAnImageThatIsNotTheContextsFails(t *testing.T) {
 	}
 }
 
+func TestHardLinksOfTheContextLeaveItsLayerUnknown(t *testing.T) {
+	dir := ownContext(t, ownFiles())
+	b := filepath.Join(dir, "conf/b.conf")
+	if err := os.Remove(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(dir, "conf/a.conf"), b); err != nil {
+		t.Fatal(err)
+	}
+	steps := ownSteps()
+	steps[0].layer[3] = hardLink("etc/app/b.conf", "etc/app/a.conf")
+	ref := "oci:" + newWorld(t).image(steps...).write()
+	checkAttack(t, attack{check: "layer.content", status: Unknown, reason: "needs-builder"}, verifyOne(t, ref, given(Given{Context: dir})))
+
+	// A link in the image and none in the context is none of the context's.
+	files := ownFiles()
+	files["conf/b.conf"] = files["conf/a.conf"]
+	checkAttack(t, attack{check: "layer.content", status: Fail, reason: "type-differs"}, verifyOne(t, ref, given(Given{Context: ownContext(t, files)})))
+
+	// The content is compared all the same.
+	writeFile(t, b, "a=2\n", 0o644)
+	checkAttack(t, attack{check: "layer.content", status: Fail, reason: "content-differs"}, verifyOne(t, ref, given(Given{Context: dir})))
+}
+
 func TestNothingOutsideTheContextIsRead(t *testing.T) {
 	steps := []step{{"COPY passwd /x # buildkit", []entry{file("x", "outside")}}}
 	for _, target := range []string{"../outside", "outside", "/etc/../../outside"} {

@@ -174,6 +174,7 @@ var errorReasons = []errorReason{
 	{kind[*image.LimitError], "over-limit"},
 	{kind[*source.LimitError], "over-limit"},
 	{sentinel(sums.ErrTooLong), "over-limit"},
+	{sentinel(provenance.ErrHardLinks), "needs-builder"},
 	{sentinel(errOneLayer), "needs-builder"},
 	{sentinel(errOwnRules), "needs-builder"},
 	{notReplayable(replay.NeedsRun), "run-unproved"},

@@ -131,6 +131,7 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 			default:
 				s.compareLayer(ctx, f, a, d, &c)
 				ownRules(a, &c)
+				hardLinks(a, &c)
 			}
 			if c.made {
 				continue
@@ -246,6 +247,23 @@ func compareReplay(ctx context.Context, a *provenance.Attempt, in replay.Input, 
 		return true
 	})
 	return result, want.Stamped, nil
+}
+
+// hardLinks turns a result in which only types differ into what hard links in
+// the context may explain: builders keep them, and a copied file is not one.
+func hardLinks(a *provenance.Attempt, c *contentFact) {
+	if c.result == nil || c.result.DisorderedCount > 0 || c.result.Counts[filetree.Type] == 0 ||
+		c.result.Total() > c.result.Counts[filetree.Type]+c.result.Counts[filetree.Order] || !a.HardLinks() {
+		return
+	}
+	for _, d := range c.result.Differences {
+		if d.Class == filetree.Type && (d.A != "file" || d.B != "hard link") {
+			return
+		}
+	}
+	if len(c.result.Differences) == c.result.Total() {
+		c.result, c.err = nil, provenance.ErrHardLinks
+	}
 }
 
 func (s *session) newBuilder() *checksums.Builder {

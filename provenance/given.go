@@ -26,9 +26,22 @@ type Given struct {
 	// ContextName what the user calls it; nil where none is known.
 	Context     fs.FS
 	ContextName string
+	// HardLinks reports whether files of Context have several names, which
+	// builders keep; asked where something differs. nil: none has.
+	HardLinks func() bool
 	// Target and BuildArgs are the stage and the arguments that were built.
 	Target    string
 	BuildArgs map[string]string
+}
+
+// ErrHardLinks is given where the context has hard links, which go into the
+// builder's archive of it in an order that only the builder knows.
+var ErrHardLinks = errors.New("files of the context are hard links, which builders keep in their own way")
+
+// HardLinks reports whether files of a context that was handed in have several
+// names.
+func (a *Attempt) HardLinks() bool {
+	return a.given != nil && a.given.HardLinks != nil && a.given.HardLinks()
 }
 
 // ErrContextUnknown is given for files of a build context that is not known.

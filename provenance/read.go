@@ -187,8 +187,12 @@ func (a *Attempt) hashContents(ctx context.Context) error {
 			var variant buildhash.Variant
 			variant, h.Equal, h.Err = buildhash.Match(ctx, a.Context, h.Sources, h.Want)
 			h.Variant = variant.Name
-			if h.Err == nil && !h.Equal && a.Buildah {
+			switch {
+			case h.Err != nil || h.Equal:
+			case a.Buildah:
 				h.Err = ErrHashUnknown
+			case a.HardLinks():
+				h.Err = ErrHardLinks
 			}
 		}
 		a.Contents = append(a.Contents, h)

@@ -157,3 +157,21 @@ func (f *file) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// HasHardLinks reports whether some regular file of the directory has a second
+// name somewhere; where that cannot be told, it has.
+func (d *Dir) HasHardLinks() bool {
+	err := fs.WalkDir(d.fsys, ".", func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && linked(info) {
+			err = errLinked
+		}
+		return err
+	})
+	return err != nil
+}
+
+var errLinked = errors.New("a file with several names")

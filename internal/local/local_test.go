@@ -140,3 +140,17 @@ func TestAFileThatChangesWhileItIsReadEndsInAnError(t *testing.T) {
 		t.Errorf("read %q, %v", data, err)
 	}
 }
+
+func TestHardLinksAreSeen(t *testing.T) {
+	dir := t.TempDir()
+	name := write(t, filepath.Join(dir, "d/a"), "one")
+	if openDir(t, dir).HasHardLinks() {
+		t.Error("a file of one name is said to have two")
+	}
+	if err := os.Link(name, filepath.Join(dir, "b")); err != nil {
+		t.Fatal(err)
+	}
+	if !openDir(t, dir).HasHardLinks() {
+		t.Error("a file of two names is said to have one")
+	}
+}
