@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/imageverify/verify/checksums/sums"
 )
@@ -20,27 +21,90 @@ func findChecksum(f *facts) *Finding {
 	for _, s := range f.sums {
 		parts = append(parts, sumPart(s))
 		independent = independent && s.independent()
-		if s.object != "" {
-			evidence = append(evidence, Evidence{Kind: "file", Value: s.object})
-		}
-		if s.line.Line > 0 {
-			evidence = append(evidence, Evidence{Kind: "file", Value: s.where()},
-				Evidence{Kind: "digest", Value: s.line.Algorithm + ":" + s.line.Digest})
-		}
+		evidence = append(evidence, sumEvidence(s)...)
 	}
-	all := fmt.Sprintf("%s is in %s's %s", f.sums[0].name, f.sums[0].distributor.Name, f.sums[0].list.File)
+	first := f.sums[0]
+	all := fmt.Sprintf("%s is in %s's %s", first.name, first.distributor.Name, first.lists())
 	if !independent {
 		all += ", a list of the same commit: consistent, not independent"
 	}
+	if first.published.err != nil {
+		all += fmt.Sprintf(" (%s)", first.published.err)
+	}
 	out := ofParts(parts, all).with(evidence...)
 	out.details().Independent = &independent
+	if err := first.published.err; err != nil && !independent {
+		out.Details.NotIndependent = reasonOf(err)
+	}
+	return out
+}
+
+// lists names the lists that have the file.
+func (s sumFact) lists() string {
+	switch {
+	case !s.published.agrees():
+		return s.list.File
+	case errors.Is(s.listErr, errListAbsent):
+		return "list at " + s.published.address
+	}
+	return s.list.File + " and in the list at " + s.published.address
+}
+
+func sumEvidence(s sumFact) []Evidence {
+	var out []Evidence
+	if s.object != "" {
+		out = append(out, Evidence{Kind: "file", Value: s.object})
+	}
+	if s.line.Line > 0 {
+		out = append(out, Evidence{Kind: "file", Value: s.where()},
+			Evidence{Kind: "digest", Value: s.line.Algorithm + ":" + s.line.Digest})
+	}
+	if p := s.published; p.agrees() {
+		text := p.address
+		if !p.when.IsZero() {
+			text += " (as of " + p.when.Format(time.RFC3339) + ")"
+		}
+		out = append(out, Evidence{Kind: "url", Value: text}, Evidence{Kind: "digest", Value: p.result.Algorithm + ":" + p.result.Want})
+	}
 	return out
 }
 
 // where is the list's line for the file.
 func (s sumFact) where() string { return fmt.Sprintf("%s:%d", s.list.File, s.line.Line) }
 
+// sumPart judges an archive by both lists: what either says against it stands,
+// and for what one does not tell the other stands in.
 func sumPart(s sumFact) Part {
+	commit := commitPart(s)
+	if s.published.address == "" || commit.Status == Fail {
+		return commit
+	}
+	published := publishedPart(s)
+	switch {
+	case published.Status == Fail, errors.Is(s.listErr, errListAbsent):
+		return published
+	}
+	commit.Summary += "; " + published.Summary
+	return commit
+}
+
+// publishedPart judges an archive by the list at the distributor's address.
+func publishedPart(s sumFact) Part {
+	p := s.published
+	switch {
+	case p.err != nil:
+		reason := reasonOf(p.err)
+		return Part{s.name, unknownUnless(reason, "two-sums", "object-mismatch"), reason, p.err.Error()}
+	case p.result.Status == sums.NotListed:
+		return Part{s.name, Fail, "not-listed", p.address + " has no line for it"}
+	case p.result.Status != sums.ListedAndEqual:
+		return Part{s.name, Fail, "sum-differs", fmt.Sprintf("%s says %s, the file's %s is %s", p.address, p.result.Want, p.result.Algorithm, p.result.Got)}
+	}
+	return Part{s.name, Pass, "", p.address + " has it too"}
+}
+
+// commitPart judges an archive by the list of its own commit.
+func commitPart(s sumFact) Part {
 	switch {
 	case s.listErr != nil:
 		return listPart(s)
@@ -70,23 +134,46 @@ func listPart(s sumFact) Part {
 	case "two-sums", "object-mismatch":
 		return Part{s.name, Fail, reason, fmt.Sprintf("%s: %s", s.list.File, s.listErr)}
 	}
+	if s.list.File == "" {
+		return Part{s.name, Unknown, reason, s.listErr.Error()}
+	}
 	return Part{s.name, Unknown, reason, fmt.Sprintf("%s: %s", s.list.File, s.listErr)}
 }
 
+// signedFact is one signature over a list or an archive.
+type signedFact struct {
+	what        string
+	distributor sums.Distributor
+	result      sums.SignatureResult
+	err         error
+}
+
+// signatures are those that belong to an archive: of the list in the commit, and
+// of what the distributor's address holds.
+func (s sumFact) signatures() []signedFact {
+	var out []signedFact
+	if s.signed {
+		out = append(out, signedFact{s.list.File, s.distributor, s.signature, s.signatureErr})
+	}
+	if p := s.published; p.signature != "" {
+		out = append(out, signedFact{p.over, s.distributor, p.signed, p.signatureErr})
+	}
+	return out
+}
+
 // findSignature judges rootfs.signature; it applies where the distributor signs
-// its list.
+// its list, or the archive itself.
 func findSignature(f *facts) *Finding {
 	var parts []Part
 	var evidence []Evidence
 	all := ""
 	for _, s := range f.sums {
-		if !s.signed {
-			continue
-		}
-		parts = append(parts, signaturePart(s))
-		if s.signatureErr == nil {
-			all = signedText(s)
-			evidence = append(evidence, Evidence{Kind: "key", Value: s.signature.Fingerprint})
+		for _, one := range s.signatures() {
+			parts = append(parts, one.part())
+			if one.err == nil {
+				all = one.text()
+				evidence = append(evidence, Evidence{Kind: "key", Value: one.result.Fingerprint})
+			}
 		}
 	}
 	if len(parts) == 0 {
@@ -95,33 +182,33 @@ func findSignature(f *facts) *Finding {
 	return ofParts(parts, all).with(evidence...)
 }
 
-func signedText(s sumFact) string {
-	text := fmt.Sprintf("%s is signed by %s's key %s, %s over %s", s.list.File, s.distributor.Name,
-		s.signature.Fingerprint, date(s.signature.Created), s.signature.Hash)
-	if s.signature.Weak {
+func (s signedFact) text() string {
+	text := fmt.Sprintf("%s is signed by %s's key %s, %s over %s", s.what, s.distributor.Name,
+		s.result.Fingerprint, date(s.result.Created), s.result.Hash)
+	if s.result.Weak {
 		text += " (weak; allowed for this distributor alone)"
 	}
-	if s.signature.KeyExpired {
+	if s.result.KeyExpired {
 		text += "; the key has expired since"
 	}
 	return text
 }
 
-func signaturePart(s sumFact) Part {
-	if s.signatureErr == nil {
-		return Part{s.list.File, Pass, "", signedText(s)}
+func (s signedFact) part() Part {
+	if s.err == nil {
+		return Part{s.what, Pass, "", s.text()}
 	}
-	reason := reasonOf(s.signatureErr)
+	reason := reasonOf(s.err)
 	status := Fail
 	switch reason {
 	case "key-absent", "signature-unsupported", "list-absent", "source-absent", "not-followed", "object-format", "over-limit", "offline", "no-network", "unreadable":
 		status = Unknown
 	}
-	summary := s.signatureErr.Error()
+	summary := s.err.Error()
 	if reason == "key-absent" {
 		for _, k := range s.distributor.Keys {
 			summary += "; get it with: " + k.Command("distributor.asc") + ", and give it with --keyring distributor.asc"
 		}
 	}
-	return Part{s.list.File, status, reason, summary}
+	return Part{s.what, status, reason, summary}
 }

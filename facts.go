@@ -75,11 +75,14 @@ type sumFact struct {
 	signed       bool
 	signature    sums.SignatureResult
 	signatureErr error
+
+	// published is what the distributor's own address says.
+	published publishedFact
 }
 
 // independent reports whether the list comes from other hands than the commit.
 func (s sumFact) independent() bool {
-	return s.list.Independent || s.list.IndependentIfSigned && s.signed && s.signatureErr == nil
+	return s.published.agrees() || s.list.IndependentIfSigned && s.signed && s.signatureErr == nil
 }
 
 // contentFact is one layer compared with what its directive makes.

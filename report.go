@@ -162,6 +162,9 @@ type Details struct {
 	// Independent is false where a checksum list comes from the same commit as
 	// the file it speaks of: such a pass is shown as "consistent".
 	Independent *bool `json:"independent,omitempty"`
+	// NotIndependent is the reason why the distributor's own list, which would
+	// make it so, was not read.
+	NotIndependent string `json:"notIndependent,omitempty"`
 	// Bytes and Files count the uncompressed content of the image's layers.
 	Bytes *Coverage `json:"bytes,omitempty"`
 	Files *Coverage `json:"files,omitempty"`

@@ -47,6 +47,8 @@ type session struct {
 	given     *provenance.Given
 	folder    *local.Dir
 	objects   objects
+	keyMu     sync.Mutex
+	keys      map[string]keyAnswer
 
 	mu     sync.Mutex
 	stages map[string]Duration
@@ -63,7 +65,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{options: o, objects: objects, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}}
+	s := &session{options: o, objects: objects, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}, keys: map[string]keyAnswer{}}
 	if s.parallel <= 0 {
 		s.parallel = runtime.GOMAXPROCS(0)
 	}

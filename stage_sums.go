@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/imageverify/verify/checksums/sums"
 	"github.com/imageverify/verify/provenance"
@@ -25,8 +24,12 @@ const (
 	maxSignature = 256 << 10
 )
 
-// errListAbsent is for a distributor's list that is not where it should be.
-var errListAbsent = errors.New("the checksum file is not there")
+// errListAbsent is for a distributor's list that is not where it should be,
+// errNoList for a distributor who puts none into the commit.
+var (
+	errListAbsent = errors.New("the checksum file is not there")
+	errNoList     = fmt.Errorf("no list in the commit: %w", errListAbsent)
+)
 
 // checkSums compares every archive that the judged Dockerfile unpacks with its
 // distributor's published list, and the list with its signature.
@@ -41,15 +44,19 @@ func (s *session) checkSums(ctx context.Context, f *facts, n need) {
 	}
 	defer s.timeStage("sums")()
 	for _, name := range archives(a) {
-		list, ok := d.ListOf(name)
-		if !ok {
+		list, inCommit := d.ListOf(name)
+		if _, published := d.PublishedOf(name); !inCommit && !published {
 			continue
 		}
-		fact := s.checkSum(ctx, a, d, list, name)
+		fact := sumFact{distributor: d, name: name, listErr: errNoList}
+		if inCommit {
+			fact = s.checkSum(ctx, a, d, list, name)
+		}
 		if list.Signature != "" {
 			fact.signed = true
 			fact.signature, fact.signatureErr = s.checkSignature(ctx, a, fact)
 		}
+		s.askDistributor(ctx, a, &fact)
 		f.sums = append(f.sums, fact)
 	}
 }
@@ -124,7 +131,7 @@ func (s *session) checkSignature(ctx context.Context, a *provenance.Attempt, fac
 	if err != nil {
 		return sums.SignatureResult{}, err
 	}
-	return sums.VerifySignature(ctx, bytes.NewReader(list), signature, s.keyring, fact.distributor, time.Now())
+	return s.verifySignature(ctx, bytes.NewReader(list), signature, fact.distributor)
 }
 
 // readFile reads a small file of the commit whole; absent is what it means that

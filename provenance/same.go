@@ -33,7 +33,7 @@ func (t *Trace) judgeElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if t.Judged != nil && t.Judged != o {
-		if t.Same = o.like(t.Judged, serialOf(t.Judged)); t.Same != nil {
+		if t.Same = o.like(t.Judged, Serial(t.Judged)); t.Same != nil {
 			return nil
 		}
 		t.Judged = nil
@@ -47,9 +47,9 @@ func (t *Trace) judgeElsewhere(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// serialOf is the serial of what is read: as the library's tags say it, else as
-// the commit does.
-func serialOf(a *Attempt) string {
+// Serial is the serial of what an attempt reads: as the library's tags say it,
+// else as the commit does; "" where neither tells one.
+func Serial(a *Attempt) string {
 	if a.Candidate != nil {
 		if serials := tagSerials(a.Candidate.Entry.Tags); len(serials) > 0 {
 			return serials[0]

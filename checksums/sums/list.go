@@ -97,11 +97,12 @@ func (l List) inCommit(file, directory, archive string) string {
 }
 
 // URLs are the addresses of the list and of its signature ("" for none) for an
-// archive. The serial is the build's date where the address has one ("" for
-// the newest). ok is false where the list is not at an address or does not
-// speak of the archive.
+// archive. The serial is the build's date, which some addresses hold. ok is false
+// where the list is not at an address, does not speak of the archive, or needs a
+// serial that is not given: the newest list speaks of other archives by the same
+// names.
 func (l List) URLs(archive, serial string) (list, signature string, ok bool) {
-	if l.Where != AtAddress || !l.Covers(archive) || !isSerial(serial) {
+	if l.Where != AtAddress || !l.Covers(archive) || strings.Contains(l.Address, "{serial}") && !serialForm.MatchString(serial) {
 		return "", "", false
 	}
 	name := path.Base(archive)
@@ -117,9 +118,6 @@ func (l List) URLs(archive, serial string) (list, signature string, ok bool) {
 // letters, digits, dots and underscores only, so that a name cannot lead the
 // address elsewhere.
 func (l List) fill(name, serial string) string {
-	if serial == "" {
-		serial = "current"
-	}
 	address := strings.ReplaceAll(l.Address, "{serial}", serial)
 	if l.Archives == nil {
 		return address
@@ -131,10 +129,4 @@ func (l List) fill(name, serial string) string {
 		}
 	}
 	return address
-}
-
-// isSerial reports whether s is a build's date, with a point and a number for
-// the second of a day, or "".
-func isSerial(s string) bool {
-	return strings.Trim(s, "0123456789.") == "" && !strings.Contains(s, "..") && len(s) <= 16
 }

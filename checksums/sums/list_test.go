@@ -56,7 +56,7 @@ func TestPublishedListsHaveAddresses(t *testing.T) {
 		list, signature, signed string
 	}{
 		{ubuntu, "ubuntu-xenial-core-cloudimg-amd64-root.tar.gz", "20210804", "https://partner-images.canonical.com/core/xenial/20210804/SHA256SUMS", ".gpg", "list"},
-		{ubuntu, "jammy/ubuntu-jammy-oci-arm64-root.tar.gz", "", "https://partner-images.canonical.com/oci/jammy/current/SHA256SUMS", ".gpg", "list"},
+		{ubuntu, "jammy/ubuntu-jammy-oci-arm64-root.tar.gz", "20220801", "https://partner-images.canonical.com/oci/jammy/20220801/SHA256SUMS", ".gpg", "list"},
 		{ubuntu, "trusty-server-cloudimg-amd64-root.tar.gz", "20140204.1", "https://cloud-images.ubuntu.com/trusty/20140204.1/SHA256SUMS", ".gpg", "list"},
 		{alpine, "x86_64/alpine-minirootfs-3.20.3-x86_64.tar.gz", "", "https://dl-cdn.alpinelinux.org/alpine/v3.20/releases/x86_64/alpine-minirootfs-3.20.3-x86_64.tar.gz.sha512", ".asc", "archive"},
 		{alpine, "alpine-minirootfs-3.21.0_rc1-armhf.tar.gz", "", "https://dl-cdn.alpinelinux.org/alpine/v3.21/releases/armhf/alpine-minirootfs-3.21.0_rc1-armhf.tar.gz.sha512", ".asc", "archive"},

@@ -161,7 +161,7 @@ func (c *canvas) detailEntries(f *verify.Finding) []entry {
 		if d.Cached {
 			add("cached", "layers were hashed and unpacked by an earlier run")
 		}
-		add("independent", independence(d.Independent))
+		add("independent", independence(d))
 	}
 	return rows
 }
@@ -188,12 +188,14 @@ func newerEntries(n int) string {
 	return fmt.Sprintf("%d newer entries", n)
 }
 
-func independence(b *bool) string {
+func independence(d *verify.Details) string {
 	switch {
-	case b == nil:
+	case d.Independent == nil:
 		return ""
-	case *b:
+	case *d.Independent:
 		return "yes"
+	case d.NotIndependent != "":
+		return "no: the list comes from the same commit as the file, and of the distributor's own: " + why(d.NotIndependent, d.NotIndependent) + " (" + d.NotIndependent + ")"
 	}
 	return "no: the list comes from the same commit as the file"
 }
