@@ -9,6 +9,7 @@ package gitserver
 import (
 	"encoding/pem"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/cgi"
@@ -66,7 +67,7 @@ func New(t testing.TB) *Server {
 		defer func() { s.record(r, asked.text.String(), counted.n) }()
 		handler.ServeHTTP(counted, r)
 	}))
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients of tests hang up
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
@@ -85,7 +86,7 @@ func (s *Server) handler(backend string) http.Handler {
 		env = append(env, "GIT_CONFIG_KEY_"+n+"="+key, "GIT_CONFIG_VALUE_"+n+"="+config[key])
 	}
 	env = append(env, "GIT_CONFIG_COUNT="+strconv.Itoa(len(config)))
-	var h http.Handler = &cgi.Handler{Path: backend, Env: env, Stderr: io.Discard, InheritEnv: []string{"PATH"}}
+	var h http.Handler = &cgi.Handler{Path: backend, Env: env, Stderr: io.Discard, Logger: log.New(io.Discard, "", 0), InheritEnv: []string{"PATH"}}
 	if s.between != nil {
 		h = s.between(h)
 	}

@@ -136,13 +136,39 @@ func TestAFileOverTheBoundIsNotFetched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = tree.ReadFile(name); fits && err != nil || !fits && !isLimit(err, 200<<10) {
+		_, err = tree.ReadFile(name)
+		before := s.count()
+		if _, again := tree.ReadFile(name); !fits && (!isLimit(again, 200<<10) || s.count() != before) {
+			t.Errorf("%s, the second time: %v, %d requests", name, again, s.count()-before)
+		}
+		if fits && err != nil || !fits && !isLimit(err, 200<<10) {
 			t.Errorf("%s: %v; want it to fit: %v", name, err, fits)
 		}
 		left, err := filepath.Glob(filepath.Join(tree.repo.store.path, "objects/pack/tmp_*"))
 		if err != nil || len(left) != 0 {
 			t.Errorf("%s: these are left: %v, %v", name, left, err)
 		}
+	}
+}
+
+func TestAServerThatGivesNoObjectByItsIDGivesItsOwnCommits(t *testing.T) {
+	s := newServer(t, "http.receivepack")
+	old := s.commit(sampleFiles)
+	s.commit(map[string]string{"newer": "x"})
+	repo := s.open(t, s.opener(t, ""))
+	fork := s.repo.Fork(old, map[string]string{"x": "evil"})
+	s.repo.Git("update-ref", "-d", "refs/pull/1/head")
+	if _, err := repo.Commit(t.Context(), fork); !errors.Is(err, ErrObjectAbsent) || errors.Is(err, ErrUnreachable) {
+		t.Errorf("a fork's commit: %v; want ErrObjectAbsent", err)
+	}
+	c, err := repo.Commit(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tree, err := c.FS(t.Context(), "."); err != nil {
+		t.Error(err)
+	} else if data, err := tree.ReadFile("README"); string(data) != "read me" || err != nil {
+		t.Errorf("a file of an older commit: %q, %v", data, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -182,6 +183,30 @@ func FuzzLooseHeader(f *testing.F) {
 		k, size, err := parseHeader(text)
 		if err == nil && (size < 0 || !strings.HasPrefix(text, k.String()+" ")) {
 			t.Errorf("%q: %s of %d", text, k, size)
+		}
+	})
+}
+
+// FuzzLongReferences: the tips are what branches and tags name, and nothing else.
+func FuzzLongReferences(f *testing.F) {
+	one, two := strings.Repeat("1", 64), strings.Repeat("2", 64)
+	line := func(text string) string { return fmt.Sprintf("%04x%s", len(text)+4, text) }
+	f.Add([]byte(line(one+" HEAD\x00object-format=sha256 filter\n") + line(two+" refs/heads/main\n") + "0000"))
+	f.Add([]byte(line(one+" refs/pull/1/head\x00\n") + line("shallow "+two+"\n") + "0000"))
+	f.Add([]byte("ffff"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		refs, err := readLongReferences(data)
+		if err != nil {
+			return
+		}
+		named := map[id]bool{}
+		for name, target := range refs.names {
+			named[target] = named[target] || isBranchOrTag(name)
+		}
+		for _, tip := range refs.tips {
+			if !named[tip] {
+				t.Errorf("%s is a tip and no branch or tag", tip)
+			}
 		}
 	})
 }

@@ -249,14 +249,14 @@ func (m *remote) fetch(ctx context.Context, r request) error {
 		return err
 	}
 	q := r.encode(c.refs.can)
-	if m.store.program != nil {
-		c.guard.start(m.bounds.fetch)
-		return m.uploadLong(ctx, c, r, q.Filter != "")
-	}
-	if r.limit == 0 || q.Filter == "" && !r.history {
+	long := m.store.program != nil
+	if r.limit == 0 || (long || q.Filter == "") && !r.history {
 		r.limit = m.bounds.fetch
 	}
 	c.guard.start(r.limit)
+	if long {
+		return m.uploadLong(ctx, c, r, q.Filter != "")
+	}
 	return m.upload(ctx, c, q)
 }
 
@@ -325,15 +325,18 @@ func (m *remote) upload(ctx context.Context, c *conversation, q *packp.UploadPac
 
 // failed tells what went wrong apart: an object that the server does not have,
 // a server that could not be asked, bytes that are wrong. A server that could
-// not be asked is not asked again: it may take its time to say nothing.
+// not be asked, or sent all that it may, is not asked again: it may take its time
+// to say nothing, and as much each time.
 func (m *remote) failed(err error) error {
 	var limit *LimitError
 	var mismatch *MismatchError
 	var status *statusError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, network.ErrOffline),
-		errors.Is(err, ErrObjectFormat), errors.As(err, &limit), errors.As(err, &mismatch):
+		errors.Is(err, ErrObjectFormat), errors.As(err, &mismatch), errors.As(err, &limit) && limit.Limit < m.bounds.fetch && m.open != nil:
 		return fmt.Errorf("%s: %w", m.url, err)
+	case limit != nil:
+		m.dead = fmt.Errorf("%s: %w", m.url, err)
 	case strings.Contains(err.Error(), "not our ref"), strings.Contains(err.Error(), "unadvertised object"):
 		return fmt.Errorf("%s: %w: the server does not give it", m.url, ErrObjectAbsent)
 	case errors.As(err, &status) && status.noRepository():
