@@ -19,12 +19,9 @@ func findContent(f *facts) *Finding {
 		return finding(unknownUnless(reason, "digest-mismatch"), reason, "the layers are not known: %s", err)
 	}
 	parts := make([]Part, 0, len(f.layers))
-	var bytes, files Coverage
-	for i := range f.layers {
-		part, size, count := contentPart(f, i)
-		parts = append(parts, part)
-		addCoverage(&bytes, part, size)
-		addCoverage(&files, part, count)
+	bytes, files := f.coverage()
+	for _, l := range f.accountedLayers() {
+		parts = append(parts, l.part)
 	}
 	for _, c := range f.content {
 		if c.layer < 0 {
@@ -80,12 +77,40 @@ func (f *facts) contentOf(i int) contentFact {
 // errNoDirective is for a layer that no directive is known to make.
 var errNoDirective = errors.New("no directive is known to make it")
 
-func addCoverage(c *Coverage, p Part, n int64) {
-	if p.Status == Pass {
-		c.Proved += n
-	} else {
-		c.Unproved += n
+// accountedLayer is how a layer's content was judged, and its content in bytes
+// and entries.
+type accountedLayer struct {
+	part  Part
+	bytes Coverage
+	files Coverage
+}
+
+// accountedLayers judges every layer's content, once.
+func (f *facts) accountedLayers() []accountedLayer {
+	if f.accounted != nil || len(f.layers) == 0 {
+		return f.accounted
 	}
+	for i := range f.layers {
+		part, size, count := contentPart(f, i)
+		if f.inLayout() {
+			part = layoutLayer(f, i)
+		}
+		l := accountedLayer{part: part, bytes: Coverage{Unproved: size}, files: Coverage{Unproved: count}}
+		if part.Status == Pass {
+			l.bytes, l.files = Coverage{Proved: size}, Coverage{Proved: count}
+		}
+		f.accounted = append(f.accounted, l)
+	}
+	return f.accounted
+}
+
+// coverage is how much of all layers is accounted for.
+func (f *facts) coverage() (bytes, files Coverage) {
+	for _, l := range f.accountedLayers() {
+		bytes.add(l.bytes)
+		files.add(l.files)
+	}
+	return bytes, files
 }
 
 func addCounts(d *Details, r *filetree.Result) {

@@ -45,6 +45,21 @@ func layoutPart(p layout.Part) Part {
 	return Part{p.What, status, reasonOf(p.Err), p.Err.Error()}
 }
 
+// layoutLayer judges one layer by the blob that git holds of it.
+func layoutLayer(f *facts, i int) Part {
+	name := layerName(i)
+	if err := f.layerErr(i); err != nil {
+		reason := reasonOf(err)
+		return Part{name, unknownUnless(reason, "digest-mismatch"), reason, err.Error()}
+	}
+	for _, p := range f.judged().Layout.Parts {
+		if p.What == name {
+			return layoutPart(p)
+		}
+	}
+	return Part{name, Unknown, "no-dockerfile", "the layout in git does not name it"}
+}
+
 // layoutOrigin judges trace.origin for a layout that is not the image's.
 func layoutOrigin(t *provenance.Trace) *Finding {
 	o := t.Origin

@@ -17,6 +17,7 @@ const (
 	needContent
 	needReach
 	needPins
+	needRebuild
 )
 
 // check is a row of the table: one thing that is checked about an image.
@@ -177,6 +178,17 @@ var checkTable = append([]check{
 			"not-followed", "object-format"}, unreadBlob),
 		find: findContent,
 	},
+	{
+		id:       "rebuild.level",
+		passes:   "the image, assembled again from its source, reaches the level asked for: files, layers, image-id or digest",
+		needs:    needConfig | needLayers | needTrace | needContent | needRebuild,
+		required: never,
+		fails: []string{"level-not-reached", "content-differs", "file-added", "file-missing", "type-differs", "mode-differs", "owner-differs", "link-differs",
+			"xattr-differs", "duplicate-path", "order-differs", "object-mismatch", "digest-mismatch", "layout-differs"},
+		others: slices.Concat([]string{"run-unproved", "base-unverified", "no-dockerfile", "needs-builder", "source-absent",
+			"not-followed", "object-format"}, unreadBlob),
+		find: findRebuild,
+	},
 }, pinChecks()...)
 
 // CheckIDs are the ids of all checks, in report order.
@@ -223,11 +235,12 @@ func acceptable(reason string) error {
 	return fmt.Errorf("no check gives the reason %q (see docs/checks.md)", reason)
 }
 
-// needsOf joins the needs of all checks that are wanted.
+// needsOf joins the needs of all checks that are wanted. A rebuild is made only
+// where it is asked for by name.
 func needsOf(r Requirements) need {
 	var n need
 	for _, c := range checkTable {
-		if r.wants(c.id) {
+		if r.wants(c.id) && (c.needs&needRebuild == 0 || r.requires(c.id, false)) {
 			n |= c.needs
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/imageverify/verify/internal/image"
 	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/pins"
+	"github.com/imageverify/verify/rebuild/replay"
 )
 
 // facts are what the stages found out about one image. Checks read them; no
@@ -32,8 +33,15 @@ type facts struct {
 	traceErr  error
 	reachable reachFact
 
-	sums    []sumFact
-	content []contentFact
+	sums []sumFact
+	// compared says that content was asked for.
+	compared bool
+	content  []contentFact
+
+	// rebuilt is nil when no rebuild was asked for, or none could be tried.
+	rebuilt *rebuildFact
+	// accounted are one a layer: how its content was judged.
+	accounted []accountedLayer
 
 	// pins is what the directives leave open; nil where no Dockerfile matched.
 	pins *pins.Result
@@ -94,10 +102,42 @@ type contentFact struct {
 	base      bool
 	made      bool // by a layer that is compared itself
 	result    *filetree.Result
-	// variant names how the context's files were stamped, where it matters.
+	// variant names how the context's files were stamped, where it matters;
+	// input is what the layer was replayed from.
 	variant string
+	input   replay.Input
 	// err says why the layer could not be compared; a *replay.NotReplayable
 	// where its content follows from nothing that can be checked here.
+	err error
+}
+
+// rebuildFact is what assembling the image again came to.
+type rebuildFact struct {
+	asked Level
+	// layers are one a layer of the image.
+	layers []layerRebuild
+	// level is that of the whole image; NoLevel where not all layers could be
+	// assembled.
+	level      Level
+	witnesses  []Witness
+	difference *Difference
+	notes      []string
+	// byLayout says that nothing was assembled: the image lies in git.
+	byLayout bool
+	// err says why config and manifest were not assembled, where the layers
+	// are the same.
+	err error
+}
+
+// layerRebuild is one layer assembled again.
+type layerRebuild struct {
+	level Level
+	// blob is the layer compressed again, where that was asked for.
+	blob      v1.Descriptor
+	witnesses []Witness
+	// difference is set where the layer is not the same.
+	difference *Difference
+	// err says why the layer was not assembled.
 	err error
 }
 

@@ -48,6 +48,10 @@ type Options struct {
 	// Keychain gives credentials for registries; nil is anonymous.
 	Keychain authn.Keychain
 
+	// RebuildLevel is the level that the check rebuild.level asks for; NoLevel
+	// is SameDigest. The check is made where Requirements require it.
+	RebuildLevel Level
+
 	// Keyrings are files with the OpenPGP keys of distributors; only keys that
 	// are pinned for a distributor count.
 	Keyrings []string

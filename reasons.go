@@ -52,6 +52,7 @@ var reasonTexts = withPins(map[string]string{
 	"label-added":           "the config has a label that no directive gives",
 	"layer-count":           "the numbers of layers, diff IDs and history entries do not agree",
 	"layout-differs":        "the layout in git lacks a file of the image",
+	"level-not-reached":     "what was assembled from the source is not the image at the level asked for",
 	"library-stale":         "the copy of the official library could not be brought up to date",
 	"library-unavailable":   "the official library could not be read",
 	"link-leaves":           "a symbolic link of the layout in git leaves the commit's tree",

@@ -76,6 +76,10 @@ type Image struct {
 	Verdict Verdict `json:"verdict"`
 	// Origin is null where no origin was found or claimed.
 	Origin *Origin `json:"origin"`
+	// Rebuild says how much of the image follows from its source, and how near
+	// an image that was assembled from it comes; absent where the layers were
+	// not compared.
+	Rebuild *Rebuilt `json:"rebuild,omitempty"`
 	// Findings are in the order of docs/checks.md.
 	Findings []Finding `json:"findings"`
 	// History is the image's history beside the Dockerfile's directives, where
@@ -214,6 +218,12 @@ type Coverage struct {
 
 // Total is the sum of the parts.
 func (c Coverage) Total() int64 { return c.Proved + c.Base + c.Unproved }
+
+func (c *Coverage) add(more Coverage) {
+	c.Proved += more.Proved
+	c.Base += more.Base
+	c.Unproved += more.Unproved
+}
 
 // Attempt is one origin that was tried.
 type Attempt struct {

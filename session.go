@@ -230,6 +230,19 @@ func (s *session) traceName(set *image.Set) (repository, tag string, err error) 
 	if given == "" {
 		return "", "", nil
 	}
+	repository, tag, err = splitName(given)
+	if err == nil && tag == "" {
+		tag = set.Reference.Tag
+		if s.options.As != "" {
+			tag = name.DefaultTag
+		}
+	}
+	return repository, tag, err
+}
+
+// splitName takes a reference apart: the repository with its host in one
+// spelling, and the tag, "" where none is given. A digest does not count.
+func splitName(given string) (repository, tag string, err error) {
 	given, _, _ = strings.Cut(strings.TrimPrefix(given, "docker://"), "@")
 	ref, err := name.ParseReference(given)
 	if err != nil {
@@ -241,10 +254,10 @@ func (s *session) traceName(set *image.Set) (repository, tag string, err error) 
 			repository = "docker.io/" + rest
 		}
 	}
-	if t, ok := ref.(name.Tag); ok && strings.HasSuffix(given, ":"+t.TagStr()) || s.options.As != "" {
-		return repository, ref.Identifier(), nil
+	if t, ok := ref.(name.Tag); ok && strings.HasSuffix(given, ":"+t.TagStr()) {
+		tag = t.TagStr()
 	}
-	return repository, set.Reference.Tag, nil
+	return repository, tag, nil
 }
 
 func (s *session) report(references []string) *Report {

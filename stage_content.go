@@ -67,7 +67,8 @@ func ignores(a *provenance.Attempt) bool {
 // two commits can hold the same Dockerfile and different files.
 func (s *session) compareContent(ctx context.Context, f *facts, n need) {
 	a := f.judged()
-	if n&needContent == 0 || a == nil || a.Alignment == nil {
+	f.compared = n&needContent != 0
+	if !f.compared || a == nil || a.Alignment == nil {
 		return
 	}
 	defer s.timeStage("content")()
@@ -159,7 +160,7 @@ func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Atte
 	in := replay.Input{
 		Directive: d, Context: a.Context, Ignore: a.Ignore, AsFound: a.AsFound, Lower: lowerLayers(below),
 		Created: f.configFile().Created.Time,
-		Limits:  s.layerLimits(), NewBuilder: s.newBuilder,
+		Limits:  s.layerLimits(), NewBuilder: s.newBuilder, Spill: s.cache.TempFile,
 	}
 	stamped, ways := true, stampings(a)
 	for _, u := range ways {
@@ -177,7 +178,8 @@ func (s *session) compareLayer(ctx context.Context, f *facts, a *provenance.Atte
 			c.err = err
 		}
 		if err == nil && (c.result == nil || sameTree(result) || result.Total() < c.result.Total()) {
-			c.result, c.err = result, nil
+			c.result, c.err, c.input = result, nil, in
+			c.input.Dialect = a.Alignment.Dialect
 		}
 		if err == nil && stamped && sameTree(result) {
 			c.variant = u.name

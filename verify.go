@@ -76,6 +76,7 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 	s.compareContent(ctx, f, need)
 	s.checkReachable(ctx, f, need)
 	s.checkSums(ctx, f, need)
+	s.rebuildImage(ctx, f, need)
 	s.inspectPins(f, need)
 	if ctx.Err() != nil {
 		return Image{}, context.Cause(ctx)
@@ -90,7 +91,7 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 
 // judgeImage turns the facts into the image's part of the report.
 func judgeImage(f *facts, r Requirements) Image {
-	out := Image{Reference: f.set.Reference.Given, Findings: findAll(f, r), Origin: originOf(f)}
+	out := Image{Reference: f.set.Reference.Given, Findings: findAll(f, r), Origin: originOf(f), Rebuild: rebuiltOf(f)}
 	if f.img.HasManifest() {
 		digest := f.img.Descriptor.Digest.String()
 		out.Digest = &digest

@@ -87,7 +87,7 @@ func (a *Attempt) readTree() ([]byte, error) {
 	if !fs.ValidPath(name) { // in the commit, and not in the context
 		tree, name = tree.Root(), path.Join(a.Directory, name)
 	}
-	text, err := readBounded(tree, name)
+	text, err := ReadDockerfile(tree, name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (a *Attempt) readTree() ([]byte, error) {
 		return nil, err
 	}
 	if info, err := fs.Stat(tree, name+ignoreSuffix); err == nil && info.Mode().IsRegular() {
-		if a.Ignore, err = readBounded(tree, name+ignoreSuffix); err != nil {
+		if a.Ignore, err = ReadDockerfile(tree, name+ignoreSuffix); err != nil {
 			return nil, err
 		}
 	}

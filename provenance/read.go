@@ -214,8 +214,8 @@ func (a *Attempt) contentDiffers() bool {
 	return false
 }
 
-// readBounded reads a Dockerfile whole.
-func readBounded(fsys fs.FS, name string) ([]byte, error) {
+// ReadDockerfile reads a Dockerfile whole, up to a bound.
+func ReadDockerfile(fsys fs.FS, name string) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err

@@ -138,7 +138,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.flags.add(root)
 	a.flags.addShared(root)
 	complete(root)
-	root.AddCommand(a.historyCommand(), a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
+	root.AddCommand(a.historyCommand(), a.rebuildCommand(), a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }
 

@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/imageverify/verify"
 )
@@ -41,6 +43,7 @@ type flags struct {
 	skip         []string
 	require      []string
 	accept       []string
+	rebuild      string
 	output       []string
 	quiet        bool
 	verbose      bool
@@ -61,24 +64,17 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringVar(&f.context, "context", "", "take `DIR` as the build context of the Dockerfile (default: DIR/Dockerfile)")
 	set.StringVar(&f.target, "target", "", "the `STAGE` of the Dockerfile that was built (default: the last)")
 	set.StringArrayVar(&f.buildArgs, "build-arg", nil, "a build argument that was given, `NAME=VALUE` (repeatable)")
-	set.StringVar(&f.library, "library", "", "official-images library: `PATH|URL` (default: "+verify.DefaultLibrary+")")
-	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
 	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
 	set.StringArrayVar(&f.insecure, "insecure-registry", nil, "speak to the registry `HOST` without verified TLS")
-	set.StringArrayVar(&f.allowHosts, "allow-host", nil, "let `HOST[:PORT]` have an address that is not public (repeatable)")
 	set.BoolVar(&f.followClaims, "follow-claims", false, "fetch git repositories that only the image names")
 	set.StringArrayVar(&f.keyrings, "keyring", nil, "take distributors' OpenPGP keys from `FILE` (repeatable); only pinned keys count")
-	set.StringArrayVar(&f.objects, "object", nil, "take `FILE` for the absent file it is, by its git blob id or published sum (repeatable)")
-	set.BoolVar(&f.offline, "offline", false, "open no connection, but to a registry mirror on this machine")
-	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
-	set.BoolVar(&f.noCache, "no-cache", false, "neither read nor write the cache")
-	set.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this `DURATION` in all")
-	set.Int64Var(&f.layerSize, "max-layer-size", 0, "refuse layers that unpack to more than `BYTES` (default 8 GiB)")
+	f.addSources(set)
 	set.StringSliceVar(&f.only, "only", nil, "make, and require, only these `CHECKS` (an id, or a prefix up to a dot)")
 	set.StringSliceVar(&f.skip, "skip", nil, "do not make these `CHECKS`")
 	set.StringSliceVar(&f.require, "require", nil, "require these `CHECKS` too")
 	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
-	set.StringArrayVarP(&f.output, "output", "o", nil, "write the report as `text|json|FORMAT=FILE` (repeatable)")
+	set.StringVar(&f.rebuild, "rebuild", "", "assemble the image again: `replay[:digest|image-id|layers|files]`, the level that is required (default: digest)")
+	f.addOutput(set)
 }
 
 // addShared gives a command and all below it the flags of every command.
@@ -88,6 +84,24 @@ func (f *flags) addShared(cmd *cobra.Command) {
 	shared.BoolVarP(&f.quiet, "quiet", "q", false, "one line an image, and no progress")
 	shared.BoolVarP(&f.verbose, "verbose", "v", false, "more detail, and the steps on stderr")
 	shared.StringVar(&f.color, "color", "auto", "colour the text: `auto|always|never`")
+}
+
+// addSources adds the flags of every command that reads sources.
+func (f *flags) addSources(set *pflag.FlagSet) {
+	set.StringVar(&f.library, "library", "", "official-images library: `PATH|URL` (default: "+verify.DefaultLibrary+")")
+	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
+	set.StringArrayVar(&f.allowHosts, "allow-host", nil, "let `HOST[:PORT]` have an address that is not public (repeatable)")
+	set.StringArrayVar(&f.objects, "object", nil, "take `FILE` for the absent file it is, by its git blob id or published sum (repeatable)")
+	set.BoolVar(&f.offline, "offline", false, "open no connection, but to a registry mirror on this machine")
+	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
+	set.BoolVar(&f.noCache, "no-cache", false, "neither read nor write the cache")
+	set.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this `DURATION` in all")
+	set.Int64Var(&f.layerSize, "max-layer-size", 0, "refuse layers that unpack to more than `BYTES` (default 8 GiB)")
+}
+
+// addOutput adds the flag that says where the report goes.
+func (f *flags) addOutput(set *pflag.FlagSet) {
+	set.StringArrayVarP(&f.output, "output", "o", nil, "write the report as `text|json|FORMAT=FILE` (repeatable)")
 }
 
 // options are the flags as the product's options.
@@ -115,6 +129,12 @@ func (a *app) options() (verify.Options, error) {
 		return o, usagef("--timeout %s: must be more than nothing", f.timeout)
 	}
 	var err error
+	if o.RebuildLevel, err = rebuildLevel(f.rebuild); err != nil {
+		return o, err
+	}
+	if o.RebuildLevel != verify.NoLevel {
+		o.Requirements.Require = append(slices.Clone(f.require), "rebuild.level")
+	}
 	if o.GitMirrors, err = pairs("--git-mirror", "URL=PATH", f.gitMirrors); err != nil {
 		return o, err
 	}
@@ -150,6 +170,25 @@ func (a *app) given() (verify.Given, error) {
 		g.BuildArgs[name] = value
 	}
 	return g, nil
+}
+
+// rebuildLevel is the level that a rebuild must reach; none where there is to be
+// no rebuild.
+func rebuildLevel(value string) (verify.Level, error) {
+	how, name, given := strings.Cut(value, ":")
+	var level verify.Level
+	switch {
+	case value == "":
+		return verify.NoLevel, nil
+	case how != "replay":
+		return level, usagef("--rebuild %q: want replay, or replay:LEVEL", value)
+	case !given:
+		return verify.SameDigest, nil
+	}
+	if err := level.UnmarshalText([]byte(name)); err != nil || !slices.Contains(verify.Levels(), level) {
+		return level, usagef("--rebuild %q: the levels are digest, image-id, layers, files", value)
+	}
+	return level, nil
 }
 
 // pairs reads KEY=VALUE flags; the value is what follows the last "=".

@@ -40,7 +40,8 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return errors.Join(err, a.writeErrors(outputs, err))
 	}
-	if err := a.write(outputs, r); err != nil {
+	err = a.write(outputs, func(w io.Writer, f output.Format, s output.Style) error { return output.Write(w, f, r, s) })
+	if err != nil {
 		return err
 	}
 	if code := codeOf(r); code != exitVerified {
@@ -90,12 +91,12 @@ func (a *app) outputs() ([]target, error) {
 
 // write puts the report where it was asked for; files first, so that what
 // stdout shows last stands at the end of a terminal.
-func (a *app) write(targets []target, r *verify.Report) error {
+func (a *app) write(targets []target, to func(io.Writer, output.Format, output.Style) error) error {
 	for _, t := range targets {
 		if t.file == "" {
 			continue
 		}
-		if err := writeFile(t.file, func(w io.Writer) error { return output.Write(w, t.format, r, a.style(false)) }); err != nil {
+		if err := writeFile(t.file, func(w io.Writer) error { return to(w, t.format, a.style(false)) }); err != nil {
 			return &verify.RunError{Code: "output", Message: fmt.Sprintf("output %s: %v", t.file, err), Input: t.file}
 		}
 	}
@@ -103,7 +104,7 @@ func (a *app) write(targets []target, r *verify.Report) error {
 		if t.file != "" {
 			continue
 		}
-		if err := output.Write(a.env.Stdout, t.format, r, a.style(a.env.StdoutTerminal)); err != nil {
+		if err := to(a.env.Stdout, t.format, a.style(a.env.StdoutTerminal)); err != nil {
 			a.json = false
 			return &verify.RunError{Code: "output", Message: fmt.Sprintf("standard output: %v", err)}
 		}

@@ -57,6 +57,7 @@ var advice = map[string]string{
 	"label-added":           "fine where the build command adds labels; else ask the publisher",
 	"layer-count":           takeFresh,
 	"layout-differs":        askPublisher,
+	"level-not-reached":     "see the difference above; where it is harmless, ask for a lower level: --rebuild replay:layers",
 	"library-stale":         "run again when the network answers, or give a clone of the official-images library: --library PATH",
 	"library-unavailable":   giveLibrary,
 	"link-leaves":           askPublisher,

@@ -28,6 +28,7 @@ var meanings = map[string]string{
 	"rootfs.checksum":        "the rootfs is the one that its distributor publishes",
 	"rootfs.signature":       "the distributor signed the rootfs's checksum",
 	"layer.content":          "every entry of every layer follows from the source",
+	"rebuild.level":          "the image follows from its source and from nothing else, as far as the level says",
 	"signature.image":        "an accepted identity or key signed the image",
 	"attestation.provenance": "an accepted identity or key attests how it was built",
 }
@@ -99,7 +100,7 @@ func provedPart(f *verify.Finding) []entry {
 	if d == nil || d.Bytes == nil || d.Bytes.Proved+d.Bytes.Base == 0 {
 		return nil
 	}
-	text := strings.TrimSuffix(provedBytes(*d.Bytes), " proved")
+	text := amounts(*d.Bytes)
 	if d.Files != nil {
 		text += fmt.Sprintf(", %d of %d files", d.Files.Proved+d.Files.Base, d.Files.Total())
 	}

@@ -102,7 +102,22 @@ func content() verify.Finding {
 
 // verified is an image of which everything is proved that can be.
 func verified() *verify.Report {
-	return report(image(verify.Verified, "linux/amd64", digest1, digests(), mutableTag(), traced(), claimsAgree(), directives(), checksum(), content()))
+	img := image(verify.Verified, "linux/amd64", digest1, digests(), mutableTag(), traced(), claimsAgree(), directives(), checksum(), content(), rebuiltLevel())
+	all := share(8_123_456, 0, 0, 527, 0, 0)
+	img.Rebuild = &verify.Rebuilt{Level: verify.SameImageID, Coverage: all,
+		Layers:    []verify.RebuiltLayer{{DiffID: digest2, Level: verify.SameLayers, Directive: 2, Coverage: all}},
+		Witnesses: []verify.Witness{{Field: "history[0].created", Value: "2024-09-06T12:05:36.5Z"}, {Field: "container", Value: "a6c76f98ead5"}},
+		Notes:     []string{"layer 1 is not compressed as Go's gzip does it; its blob unpacks to the diff ID that was rebuilt, and its compressed form proves nothing more"}}
+	return report(img)
+}
+
+func rebuiltLevel() verify.Finding {
+	return verify.Finding{Check: "rebuild.level", Summary: "assembled from the source to the level image-id, with 2 values taken from the image", Evidence: evidence(), Required: true}
+}
+
+// share is a coverage of bytes and files: proved, of the base, not proved.
+func share(n ...int64) *verify.RebuildCoverage {
+	return &verify.RebuildCoverage{Bytes: verify.Coverage{Proved: n[0], Base: n[1], Unproved: n[2]}, Files: verify.Coverage{Proved: n[3], Base: n[4], Unproved: n[5]}}
 }
 
 // failed is a tampered image with a superseded entry.
@@ -116,7 +131,7 @@ func failed() *verify.Report {
 		verify.Part{Name: "layer n", Summary: "12 entries as Dockerfile:3 makes them"})
 	newer := libraryClaim()
 	newer.Commit = commitB
-	return report(image(verify.Failed, "linux/amd64", digest1,
+	img := image(verify.Failed, "linux/amd64", digest1,
 		verify.Finding{Check: "image.digests", Status: verify.Fail, Reason: "digest-mismatch", Required: true, Evidence: evidence("digest", digest1),
 			Summary: "layer 1: asked for " + digest2 + ", got bytes of " + digest3,
 			Details: &verify.Details{Parts: []verify.Part{{Name: "layer 1", Status: verify.Fail, Reason: "digest-mismatch", Summary: "asked for " + digest2 + ", got bytes of " + digest3}}}},
@@ -133,7 +148,11 @@ func failed() *verify.Report {
 			Summary: `layer a: Dockerfile:2: "etc/a" is in the layer and not in the source (and 12 more)`,
 			Details: &verify.Details{Parts: parts, Counts: map[string]int{"only-in-b": 12, "content": 1},
 				Bytes: &verify.Coverage{Proved: 1_000_000, Base: 500_000, Unproved: 6_500_000}, Files: &verify.Coverage{Proved: 12, Base: 5, Unproved: 30}}},
-	))
+	)
+	img.Rebuild = &verify.Rebuilt{Level: verify.Different, Coverage: share(1_000_000, 500_000, 6_500_000, 12, 5, 30), Witnesses: []verify.Witness{},
+		Layers:     []verify.RebuiltLayer{{DiffID: digest2, Level: verify.Different, Directive: 2, Reason: "file-added", Coverage: share(0, 0, 6_500_000, 0, 0, 30)}},
+		Difference: &verify.Difference{Where: "layer 1", Path: "etc/a", Field: "only-in-b", Rebuilt: "-", Published: "file"}}
+	return report(img)
 }
 
 // incomplete is traced, with RUN layers that nothing proves.
@@ -149,6 +168,7 @@ func incomplete() *verify.Report {
 					{Name: "layer 3", Status: verify.Unknown, Reason: "run-unproved", Summary: "Dockerfile:5: RUN make install"},
 					{Name: "layer 1", Summary: "527 entries as Dockerfile:2 makes them: ADD"}}}},
 	))
+	r.Images[0].Rebuild = &verify.Rebuilt{Coverage: share(71_200_000, 0, 2_800_000, 600, 0, 31), Witnesses: []verify.Witness{}, Layers: []verify.RebuiltLayer{}}
 	return r
 }
 

@@ -83,14 +83,17 @@ func find(img *verify.Image, check string) *verify.Finding {
 	return nil
 }
 
-// provedBytes says "71.2 of 74.0 MB proved", both numbers in one unit. Whatever
-// is not proved shows: the first number is rounded down, and where both would
-// still look the same, the rest is named instead.
-func provedBytes(c verify.Coverage) string {
+// provedBytes says "71.2 of 74.0 MB proved".
+func provedBytes(c verify.Coverage) string { return amounts(c) + " proved" }
+
+// amounts says "71.2 of 74.0 MB", both numbers in one unit. Whatever is not
+// proved shows: the first number is rounded down, and where both would still
+// look the same, the rest is named instead.
+func amounts(c verify.Coverage) string {
 	total, proved := c.Total(), c.Proved+c.Base
 	scale, unit := verify.ByteUnit(total)
 	if unit == "B" {
-		return fmt.Sprintf("%d of %d B proved", proved, total)
+		return fmt.Sprintf("%d of %d B", proved, total)
 	}
 	p := fmt.Sprintf("%.1f", math.Floor(float64(proved)/scale*10)/10)
 	t := fmt.Sprintf("%.1f", float64(total)/scale)
@@ -100,7 +103,7 @@ func provedBytes(c verify.Coverage) string {
 	case proved == total:
 		p = t
 	case p == t:
-		return fmt.Sprintf("all but %s of %s %s proved", verify.FormatBytes(total-proved), t, unit)
+		return fmt.Sprintf("all but %s of %s %s", verify.FormatBytes(total-proved), t, unit)
 	}
-	return fmt.Sprintf("%s of %s %s proved", p, t, unit)
+	return fmt.Sprintf("%s of %s %s", p, t, unit)
 }

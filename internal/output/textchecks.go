@@ -32,6 +32,9 @@ func (c *canvas) checks(img *verify.Image) {
 	for i := range img.Findings {
 		c.entry(cols, list[i])
 		c.entries(6, c.partEntries(&img.Findings[i]))
+		if img.Findings[i].Check == "rebuild.level" {
+			c.entries(6, c.witnessEntries(img.Rebuild))
+		}
 		c.entries(6, c.detailEntries(&img.Findings[i]))
 	}
 }

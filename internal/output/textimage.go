@@ -41,7 +41,7 @@ func (c *canvas) headline(img *verify.Image) {
 
 // facts are the rows below the headline: why, where from, and which image.
 func (c *canvas) facts(img *verify.Image) []entry {
-	rows := verdictRows(img)
+	rows := append(c.rebuiltRows(img), verdictRows(img)...)
 	if img.NameSource == "image" {
 		rows = append(rows, row("name", img.Name+", by the image's own account"))
 	} else if c.Verbose && img.Name != "" {

@@ -22,6 +22,7 @@ const id = "https://github.com/imageverify/verify/docs/schema/report.schema.json
 var documents = []reflect.Type{
 	reflect.TypeFor[verify.Report](),
 	reflect.TypeFor[output.ErrorDocument](),
+	reflect.TypeFor[verify.RebuildReport](),
 }
 
 // texts are the types that write themselves as text, with what they write.
@@ -29,6 +30,15 @@ var texts = map[reflect.Type]node{
 	reflect.TypeFor[time.Time]():       {Type: "string", Format: "date-time"},
 	reflect.TypeFor[verify.Duration](): {Type: "string", Pattern: `^[0-9]+\.[0-9]{2}s$`},
 	reflect.TypeFor[verify.Status]():   {Type: "string", Enum: statuses()},
+	reflect.TypeFor[verify.Level]():    {Type: "string", Enum: levels()},
+}
+
+func levels() []string {
+	var names []string
+	for l := verify.Different; l <= verify.SameDigest; l++ {
+		names = append(names, l.String())
+	}
+	return names
 }
 
 func statuses() []string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,9 @@ type Candidate struct {
 	// File is the library's file, such as library/alpine.
 	File string
 }
+
+// Name is the library's name of the image, such as alpine.
+func (c Candidate) Name() string { return strings.TrimPrefix(c.File, folder+"/") }
 
 // Candidates returns all entries that a tag of an image (such as "alpine")
 // had for an architecture (bashbrew's name of it) in the library's past, newest

@@ -1,0 +1,106 @@
+package rebuild
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/rebuild/replay"
+)
+
+// Blobs keeps what is written, by digest.
+type Blobs interface {
+	Create() (Blob, error)
+}
+
+// Blob is one that is being written. Close after Commit does nothing; without
+// it, it forgets what was written.
+type Blob interface {
+	io.WriteCloser
+	Commit(digest v1.Hash) error
+}
+
+// Discard keeps nothing: what is written is hashed only.
+var Discard Blobs = discard{}
+
+type discard struct{}
+
+func (discard) Create() (Blob, error)       { return discard{}, nil }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) Commit(v1.Hash) error        { return nil }
+func (discard) Close() error                { return nil }
+
+// ahead is how many bytes of a layer may wait for the compressor.
+const ahead = 1 << 18
+
+// WriteBlob writes a layer as builders publish it, compressed. Nothing is
+// committed to blobs where the error is not nil.
+func WriteBlob(ctx context.Context, p *replay.Played, stamp replay.Stamp, blobs Blobs) (*replay.Written, v1.Descriptor, error) {
+	blob, err := blobs.Create()
+	if err != nil {
+		return nil, v1.Descriptor{}, err
+	}
+	defer blob.Close()
+	out := &counted{w: blob, hash: sha256.New()}
+	// The layer is assembled in one goroutine and compressed in another.
+	reader, writer := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := compress(out, reader)
+		reader.CloseWithError(err)
+		done <- err
+	}()
+	written, err := p.Write(ctx, stamp, writer)
+	writer.CloseWithError(err)
+	if compressErr := <-done; err == nil {
+		err = compressErr
+	}
+	if err != nil {
+		return nil, v1.Descriptor{}, err
+	}
+	d := v1.Descriptor{Digest: out.digest(), Size: out.n}
+	return written, d, blob.Commit(d.Digest)
+}
+
+func compress(w io.Writer, r io.Reader) error {
+	z := replay.Compress(w)
+	_, err := io.CopyBuffer(z, r, make([]byte, ahead))
+	return errors.Join(err, z.Close())
+}
+
+// keep writes a document.
+func keep(blobs Blobs, data []byte) (v1.Hash, error) {
+	blob, err := blobs.Create()
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	defer blob.Close()
+	out := &counted{w: blob, hash: sha256.New()}
+	if _, err := out.Write(data); err != nil {
+		return v1.Hash{}, err
+	}
+	return out.digest(), blob.Commit(out.digest())
+}
+
+// counted hashes and counts what it passes on.
+type counted struct {
+	w    io.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.hash.Write(p[:n])
+	c.n += int64(n)
+	return n, err
+}
+
+func (c *counted) digest() v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(c.hash.Sum(nil))}
+}

@@ -1,0 +1,381 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/checksums"
+	"github.com/imageverify/verify/checksums/filetree"
+	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/dockerfile"
+	"github.com/imageverify/verify/rebuild"
+	"github.com/imageverify/verify/rebuild/replay"
+)
+
+// errBaseUnverified is for a layer of a base image that was not verified.
+var errBaseUnverified = errors.New("a layer of the base image, which was not verified")
+
+// rebuildImage assembles the image again, layer by layer, then its config and
+// its manifest, and finds out how near each comes. What no source can give is
+// taken from the image, and listed.
+func (s *session) rebuildImage(ctx context.Context, f *facts, n need) {
+	a := f.judged()
+	if n&needRebuild == 0 || a == nil || f.layers == nil {
+		return
+	}
+	defer s.timeStage("rebuild")()
+	f.rebuilt = &rebuildFact{asked: cmp.Or(s.options.RebuildLevel, SameDigest), layers: make([]layerRebuild, len(f.layers))}
+	if f.inLayout() {
+		f.rebuilt.compareLayout(a)
+		return
+	}
+	if a.Alignment == nil {
+		return
+	}
+	for i := range f.layers {
+		f.rebuilt.layers[i] = s.rebuildLayer(ctx, f, i)
+	}
+	f.rebuilt.settle()
+	if f.rebuilt.level == SameLayers && a.Matched() {
+		f.rebuilt.err = s.rebuildDocuments(f, a)
+	}
+}
+
+// compareLayout takes the comparison with a layout in git for the rebuild: each
+// of its blobs was hashed.
+func (r *rebuildFact) compareLayout(a *provenance.Attempt) {
+	r.byLayout = true
+	if a.Matched() {
+		r.level = SameDigest
+		for i := range r.layers {
+			r.layers[i].level = SameDigest
+		}
+	}
+}
+
+// settle makes the level of the image that of its worst layer, or none where
+// some layer was not assembled.
+func (r *rebuildFact) settle() {
+	r.level = SameLayers
+	for i, l := range r.layers {
+		r.level = min(r.level, l.level)
+		r.witnesses = append(r.witnesses, l.witnesses...)
+		if l.difference != nil && r.difference == nil {
+			r.difference = l.difference
+			r.difference.Where = layerName(i)
+		}
+	}
+}
+
+// rebuildLayer assembles one layer. It rests on the comparison of entries, and
+// writes the layer's archive only where that finds the same files.
+func (s *session) rebuildLayer(ctx context.Context, f *facts, i int) layerRebuild {
+	c := f.contentOf(i)
+	switch err := f.layerErr(i); {
+	case err != nil:
+		return layerRebuild{err: err}
+	case c.base:
+		return layerRebuild{err: errBaseUnverified}
+	case c.err != nil:
+		return layerRebuild{err: c.err}
+	}
+	if level := levelOfTree(c.result); level < SameLayers {
+		return layerRebuild{level: level, difference: treeDifference(c.result)}
+	}
+	if f.rebuilt.asked == SameFiles {
+		return layerRebuild{level: SameFiles}
+	}
+	out, err := s.writeLayer(ctx, f, i, c.input)
+	if err != nil {
+		return layerRebuild{level: SameFiles, err: err}
+	}
+	return out
+}
+
+// levelOfTree is the best level that two trees leave possible.
+func levelOfTree(r *filetree.Result) Level {
+	unpacksAlike := r.Counts[filetree.Time] + r.Counts[filetree.Order] + r.Counts[filetree.Format]
+	switch {
+	case r.Total() > unpacksAlike || r.DisorderedCount > 0:
+		return Different
+	case r.Total() > 0:
+		return SameFiles
+	}
+	return SameLayers
+}
+
+// treeDifference is the worst difference between two trees.
+func treeDifference(r *filetree.Result) *Difference {
+	for _, row := range classReasons {
+		for _, d := range r.Differences {
+			if d.Class == row.class {
+				return &Difference{Path: d.Path, Field: string(d.Class), Rebuilt: dash(d.A), Published: dash(d.B)}
+			}
+		}
+	}
+	for _, d := range r.Differences {
+		return &Difference{Path: d.Path, Field: string(d.Class), Rebuilt: dash(d.A), Published: dash(d.B)}
+	}
+	if len(r.Disordered) > 0 {
+		return &Difference{Path: r.Disordered[0], Field: string(filetree.Order), Rebuilt: "-", Published: "unpacks to other files"}
+	}
+	return nil
+}
+
+// writeLayer writes the layer's archive again, in each of the ways in which
+// builders stamp it, and compresses it where the manifest is to be the same.
+func (s *session) writeLayer(ctx context.Context, f *facts, i int, in replay.Input) (layerRebuild, error) {
+	p, err := replay.Play(ctx, in)
+	if err != nil {
+		return layerRebuild{}, err
+	}
+	defer p.Close()
+	stamps, err := stampsOf(f, i, in.Dialect)
+	if err != nil {
+		return layerRebuild{}, err
+	}
+	published := f.layers[i].layer.DiffID
+	for _, st := range stamps {
+		written, err := p.Write(ctx, st.Stamp, io.Discard)
+		if err != nil {
+			return layerRebuild{}, err
+		}
+		if written.DiffID != published {
+			continue
+		}
+		out := layerRebuild{level: SameLayers, witnesses: slices.Concat(st.witnesses, timesOf(i, written))}
+		return out, s.compressLayer(ctx, f, i, p, st.Stamp, &out)
+	}
+	return layerRebuild{level: SameFiles, difference: s.tarDifference(ctx, f, i, p, stamps[0].Stamp)}, nil
+}
+
+// compressLayer compresses a layer again. Where its blob is another one the
+// level stays: what the blob unpacks to is proved.
+func (s *session) compressLayer(ctx context.Context, f *facts, i int, p *replay.Played, stamp replay.Stamp, out *layerRebuild) error {
+	if f.rebuilt.asked != SameDigest || !f.img.HasManifest() {
+		return nil
+	}
+	var err error
+	if _, out.blob, err = rebuild.WriteBlob(ctx, p, stamp, rebuild.Discard); err != nil {
+		return err
+	}
+	if out.blob.Digest == f.layers[i].desc.Digest {
+		out.level = SameDigest
+		return nil
+	}
+	f.rebuilt.notes = append(f.rebuilt.notes, layerName(i)+" is not compressed as Go's gzip does it; its blob unpacks to the diff ID that was rebuilt, and its compressed form proves nothing more")
+	return nil
+}
+
+// stamped is a way of stamping a layer, and what it takes from the image.
+type stamped struct {
+	replay.Stamp
+	witnesses []Witness
+}
+
+// stampsOf are the ways in which the dialect's builders stamp a layer, the one
+// that takes least from the image first.
+func stampsOf(f *facts, i int, dialect string) ([]stamped, error) {
+	times, err := timesIn(f.layers[i].layer.Index)
+	if err != nil {
+		return nil, err
+	}
+	docker := replay.Stamp{Format: replay.FormatDocker, Time: times}
+	marked := docker
+	marked.MarkNew = true
+	if dialect == replay.Classic {
+		return []stamped{{Stamp: docker}, {Stamp: marked}}, nil
+	}
+	created, committed := f.configFile().Created.Time, f.judged().CommitTime
+	out := []stamped{{Stamp: replay.Stamp{Time: times}}, {Stamp: docker}, {Stamp: marked}}
+	switch {
+	case !created.IsZero() && created.Equal(committed):
+		out = slices.Insert(out, 0, stamped{Stamp: replay.Stamp{SourceDate: committed}})
+	case !created.IsZero() && created.Nanosecond() == 0:
+		out = append(out, stamped{replay.Stamp{SourceDate: created}, []Witness{{layerName(i) + ": source date", created.UTC().Format(time.RFC3339)}}})
+	}
+	return out, nil
+}
+
+// timesIn gives the times that a layer's entries have.
+func timesIn(index *checksums.Index) (func(string) (time.Time, bool), error) {
+	times := make(map[string]int64, index.Len())
+	for e, err := range index.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		times[e.Path] = e.ModTime.Unix()
+	}
+	return func(name string) (time.Time, bool) {
+		t, ok := times[name]
+		return time.Unix(t, 0).UTC(), ok
+	}, nil
+}
+
+// timesOf are the times that a layer took from the image.
+func timesOf(i int, w *replay.Written) []Witness {
+	out := make([]Witness, len(w.Times))
+	for n, t := range w.Times {
+		out[n] = Witness{fmt.Sprintf("%s: time of %s", layerName(i), t.Path), t.Time.UTC().Format(time.RFC3339)}
+	}
+	return out
+}
+
+// tarDifference reads both archives side by side, up to the first entry that
+// differs.
+func (s *session) tarDifference(ctx context.Context, f *facts, i int, p *replay.Played, stamp replay.Stamp) *Difference {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	blob, err := f.img.Blob(ctx, f.layers[i].desc)
+	if err != nil {
+		return nil
+	}
+	defer blob.Close()
+	content, _, err := checksums.Decompress(blob)
+	if err != nil {
+		return nil
+	}
+	defer content.Close()
+	reader, writer := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, err := p.Write(ctx, stamp, writer)
+		writer.CloseWithError(err)
+	}()
+	d, err := rebuild.DiffTar(ctx, reader, content)
+	reader.Close()
+	<-done
+	switch {
+	case err != nil:
+		return nil
+	case d == nil:
+		return &Difference{Field: "padding", Rebuilt: "as the builder pads archives", Published: "otherwise"}
+	}
+	return &Difference{Path: d.Path, Field: d.Field, Rebuilt: d.A, Published: d.B}
+}
+
+// rebuildDocuments assembles config and manifest over layers that are the same.
+func (s *session) rebuildDocuments(f *facts, a *provenance.Attempt) error {
+	r := f.rebuilt
+	published, err := rebuild.NewPublished(f.config.Raw)
+	if err != nil {
+		return err
+	}
+	in := rebuild.ConfigInput{Build: a.Alignment.Build, Platform: f.img.Platform(), Published: published,
+		DiffIDs: make([]v1.Hash, len(a.Alignment.Build.Directives)), Hashes: make([]string, len(a.Alignment.Build.Directives))}
+	if a.Alignment.Dialect == dockerfile.BuildKit {
+		in.SourceDate = a.CommitTime.UTC()
+	}
+	for _, row := range a.Alignment.Rows {
+		if row.Directive >= 0 && row.Layer >= 0 {
+			in.DiffIDs[row.Directive] = f.layers[row.Layer].layer.DiffID
+		}
+	}
+	for _, h := range a.Contents {
+		if h.Equal { // one that was not computed is no witness
+			in.Hashes[a.Alignment.Rows[h.Row].Directive] = h.Want
+		}
+	}
+	config, err := bestConfig(in, a.Alignment.Dialect, f.config.Raw)
+	if err != nil {
+		return err
+	}
+	if d := rebuild.DiffJSON(config.Raw, f.config.Raw); d != nil {
+		r.difference = reportDifference("config", d)
+		return nil
+	}
+	r.level = SameImageID
+	for _, w := range config.Witnesses {
+		r.witnesses = append(r.witnesses, Witness(w))
+	}
+	if f.img.HasManifest() && r.asked == SameDigest {
+		return r.rebuildManifest(f, a)
+	}
+	return nil
+}
+
+// bestConfig is the config as the dialect's writers write it: the one that is
+// the published one, else the first.
+func bestConfig(in rebuild.ConfigInput, dialect string, published []byte) (*rebuild.Config, error) {
+	writers := []string{rebuild.WriterBuildKit, rebuild.WriterOlder}
+	if dialect == dockerfile.Classic {
+		writers = []string{rebuild.WriterClassic}
+	}
+	var first *rebuild.Config
+	for _, in.Writer = range writers {
+		c, err := rebuild.NewConfig(in)
+		if err != nil {
+			return nil, err
+		}
+		if string(c.Raw) == string(published) {
+			return c, nil
+		}
+		first = cmp.Or(first, c)
+	}
+	return first, nil
+}
+
+func reportDifference(where string, d *rebuild.Difference) *Difference {
+	return &Difference{Where: where, Path: d.Path, Field: d.Field, Rebuilt: d.A, Published: d.B}
+}
+
+// rebuildManifest assembles the manifest in each of the forms that builders
+// write.
+func (r *rebuildFact) rebuildManifest(f *facts, a *provenance.Attempt) error {
+	layers := make([]v1.Descriptor, len(r.layers))
+	for i, l := range r.layers {
+		layers[i] = l.blob
+	}
+	published := f.img.Manifest().Raw
+	for _, annotations := range annotationSets(a) {
+		for _, form := range rebuild.Forms() {
+			for _, noted := range [][]v1.Descriptor{layers, rewritten(layers, f.configFile().Created.Time)} {
+				raw, err := rebuild.NewManifest(form, f.manifest().Config, noted, annotations)
+				if err != nil {
+					return err
+				}
+				if string(raw) == string(published) {
+					r.level, r.difference = SameDigest, nil
+					return nil
+				}
+				if d := rebuild.DiffJSON(raw, published); r.difference == nil || d.Field == "spelling" || laterThan(d, r.difference) {
+					r.difference = reportDifference("manifest", d)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// laterThan reports whether a difference lies behind another in a document, so
+// that more of it is the same.
+func laterThan(d *rebuild.Difference, than *Difference) bool {
+	return than.Field != "spelling" && d.Path > than.Path
+}
+
+// annotationSets are those that a manifest of the attempt may have.
+func annotationSets(a *provenance.Attempt) []map[string]string {
+	sets := []map[string]string{nil}
+	if c := a.Candidate; c != nil {
+		sets = append(sets, rebuild.OfficialAnnotations(c.Name(), c.Entry, a.CommitTime, a.Build.Base))
+	}
+	return sets
+}
+
+// rewritten are descriptors with the annotation by which BuildKit notes that
+// it rewrote times.
+func rewritten(layers []v1.Descriptor, date time.Time) []v1.Descriptor {
+	out := slices.Clone(layers)
+	for i := range out {
+		out[i].Annotations = rebuild.Rewritten(date)
+	}
+	return out
+}
