@@ -43,11 +43,11 @@ func findChecksum(f *facts) *Finding {
 func (s sumFact) lists() string {
 	switch {
 	case !s.published.agrees():
-		return s.list.File
+		return s.listFile()
 	case errors.Is(s.listErr, errListAbsent):
 		return "list at " + s.published.address
 	}
-	return s.list.File + " and in the list at " + s.published.address
+	return s.listFile() + " and in the list at " + s.published.address
 }
 
 func sumEvidence(s sumFact) []Evidence {
@@ -69,8 +69,11 @@ func sumEvidence(s sumFact) []Evidence {
 	return out
 }
 
+// listFile is the name of the list in the commit.
+func (s sumFact) listFile() string { return s.list.FileFor(s.name) }
+
 // where is the list's line for the file.
-func (s sumFact) where() string { return fmt.Sprintf("%s:%d", s.list.File, s.line.Line) }
+func (s sumFact) where() string { return fmt.Sprintf("%s:%d", s.listFile(), s.line.Line) }
 
 // sumPart judges an archive by both lists: what either says against it stands,
 // and for what one does not tell the other stands in.
@@ -109,7 +112,7 @@ func commitPart(s sumFact) Part {
 	case s.listErr != nil:
 		return listPart(s)
 	case s.line.Line == 0:
-		return Part{s.name, Fail, "not-listed", fmt.Sprintf("%s has no line for it", s.list.File)}
+		return Part{s.name, Fail, "not-listed", fmt.Sprintf("%s has no line for it", s.listFile())}
 	case s.archiveErr != nil:
 		reason := reasonOf(s.archiveErr)
 		if errors.Is(s.archiveErr, fs.ErrNotExist) {
@@ -132,12 +135,12 @@ func listPart(s sumFact) Part {
 	reason := reasonOf(s.listErr)
 	switch reason {
 	case "two-sums", "object-mismatch":
-		return Part{s.name, Fail, reason, fmt.Sprintf("%s: %s", s.list.File, s.listErr)}
+		return Part{s.name, Fail, reason, fmt.Sprintf("%s: %s", s.listFile(), s.listErr)}
 	}
-	if s.list.File == "" {
+	if s.list.Where == "" {
 		return Part{s.name, Unknown, reason, s.listErr.Error()}
 	}
-	return Part{s.name, Unknown, reason, fmt.Sprintf("%s: %s", s.list.File, s.listErr)}
+	return Part{s.name, Unknown, reason, fmt.Sprintf("%s: %s", s.listFile(), s.listErr)}
 }
 
 // signedFact is one signature over a list or an archive.
@@ -153,7 +156,7 @@ type signedFact struct {
 func (s sumFact) signatures() []signedFact {
 	var out []signedFact
 	if s.signed {
-		out = append(out, signedFact{s.list.File, s.distributor, s.signature, s.signatureErr})
+		out = append(out, signedFact{s.listFile(), s.distributor, s.signature, s.signatureErr})
 	}
 	if p := s.published; p.signature != "" {
 		out = append(out, signedFact{p.over, s.distributor, p.signed, p.signatureErr})

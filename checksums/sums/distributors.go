@@ -7,10 +7,11 @@ import "regexp"
 //
 // Not in the table, since there is nothing in them to rely on: Oracle Linux
 // (MD5 alone beside its archives), CentOS (signatures of version 3, which are
-// no longer supported), CirrOS, Fedora, AlmaLinux, Rocky Linux, Photon, ALT,
-// Mageia, Amazon Linux and Clear Linux (no list and no signature of the
-// archive in the commit), Arch Linux (the sum is in the Dockerfile), busybox
-// and hello-world (no archive of a distributor).
+// no longer supported), Scientific Linux (a signature beside each archive, by a
+// key whose fingerprint the repository does not tell), CirrOS, Fedora, AlmaLinux,
+// Rocky Linux, Photon, ALT, Mageia, Amazon Linux and Clear Linux (no list and no
+// signature of the archive in the commit), Arch Linux (the sum is in the
+// Dockerfile), busybox and hello-world (no archive of a distributor).
 var distributors = []Distributor{
 	{
 		Name: "Canonical",
@@ -70,6 +71,16 @@ var distributors = []Distributor{
 		}},
 		// generate-stackbrew-library.sh reads it for the library's tags.
 		Serial: SerialFile{Where: RepositoryRoot, File: "serial"},
+	},
+	{
+		// In the library until its deletion; archives of this name alone have a
+		// list beside them.
+		Name:         "openSUSE",
+		Repositories: []string{"https://github.com/openSUSE/docker-containers-build"},
+		Lists: []List{{
+			Where: BesideTarball, File: "{archive}.sha256", Algorithm: "sha256",
+			Archives: regexp.MustCompile(`^openSUSE-[A-Za-z0-9.-]+\.base\.[a-z0-9_]+\.tar\.xz$`),
+		}},
 	},
 }
 

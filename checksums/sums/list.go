@@ -32,8 +32,8 @@ const (
 // List is one checksum file that a distributor publishes.
 type List struct {
 	Where Place
-	// File is the list's name in its folder; for AtAddress "{archive}" in it
-	// is the archive's base name.
+	// File is the list's name in its folder; "{archive}" in it is the archive's
+	// base name.
 	File string
 	// Algorithm is what its digests are.
 	Algorithm string
@@ -64,6 +64,14 @@ func (l List) Covers(archive string) bool {
 	return l.Archives == nil || l.Archives.MatchString(path.Base(archive))
 }
 
+// FileFor is the list's name in its folder, for an archive.
+func (l List) FileFor(archive string) string { return named(l.File, archive) }
+
+// named puts an archive's base name into a file's.
+func named(file, archive string) string {
+	return strings.ReplaceAll(file, "{archive}", path.Base(archive))
+}
+
 // Name is the archive's name in the list. The archive is a path in the build
 // context, directory the context's in the repository.
 func (l List) Name(directory, archive string) string {
@@ -91,7 +99,7 @@ func (l List) inCommit(file, directory, archive string) string {
 	case RepositoryRoot:
 		return file
 	case BesideTarball:
-		return path.Join(directory, path.Dir(archive), file)
+		return path.Join(directory, path.Dir(archive), named(file, archive))
 	}
 	return ""
 }
@@ -107,9 +115,9 @@ func (l List) URLs(archive, serial string) (list, signature string, ok bool) {
 	}
 	name := path.Base(archive)
 	folder := l.fill(name, serial)
-	list = folder + strings.ReplaceAll(l.File, "{archive}", name)
+	list = folder + l.FileFor(archive)
 	if l.Signature != "" {
-		signature = folder + strings.ReplaceAll(l.Signature, "{archive}", name)
+		signature = folder + named(l.Signature, archive)
 	}
 	return list, signature, true
 }

@@ -21,6 +21,8 @@ func TestListsSayWhereTheyLieAndWhatTheyCallTheArchive(t *testing.T) {
 			"checksums.sha512", "x86_64/alpine-minirootfs-3.20.3-x86_64.tar.gz", "", false},
 		{"Debian", "git@github.com:debuerreotype/docker-debian-artifacts.git", "bookworm", "slim/rootfs.tar.xz",
 			"bookworm/slim/rootfs.tar.xz.sha256", "rootfs.tar.xz", "", false},
+		{"openSUSE", "https://github.com/openSUSE/docker-containers-build.git", "x86_64", "openSUSE-Leap-42.3.base.x86_64.tar.xz",
+			"x86_64/openSUSE-Leap-42.3.base.x86_64.tar.xz.sha256", "openSUSE-Leap-42.3.base.x86_64.tar.xz", "", false},
 	} {
 		d, ok := Find(c.repository)
 		if !ok {
