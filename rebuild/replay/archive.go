@@ -203,7 +203,8 @@ type dated struct {
 }
 
 func (x *extraction) add(m member) error {
-	if x.pending = append(x.pending, m); len(x.pending) < memberBatch {
+	x.pending = append(x.pending, m)
+	if x.tree.lower != nil && len(x.pending) < memberBatch {
 		return nil
 	}
 	return x.flush()

@@ -58,7 +58,10 @@ type tree struct {
 	merged bool
 }
 
-func newInode(it item) *inode { return &inode{item: it} }
+func newInode(it item) *inode {
+	it.entry.Path = ""
+	return &inode{item: it}
+}
 
 func newTree(lower func(paths ...string) (map[string]checksums.Entry, error), limits checksums.Limits) *tree {
 	root := &node{ino: newInode(item{entry: checksums.Entry{Type: tar.TypeDir, Mode: newDirMode}}), carried: true}
@@ -242,7 +245,7 @@ func (t *tree) attach(parent *node, name string, n *node) error {
 	if parent.children == nil {
 		parent.children = map[string]*node{}
 	}
-	parent.children[name] = n
+	parent.children[strings.Clone(name)] = n // lets go of the path that it is cut from
 	return nil
 }
 

@@ -98,3 +98,8 @@ func TestBlobsOfPublishedImagesFollowFromGit(t *testing.T) {
 		})
 	}
 }
+
+func diffIDOf(archive []byte) string {
+	sum := sha256.Sum256(archive)
+	return hex.EncodeToString(sum[:])
+}
