@@ -59,7 +59,9 @@ func (p *player) readArchive(src io.Reader, x *extraction) error {
 	if kind == checksums.Zstd && p.in.Dialect == Classic {
 		return cannot(ArchiveFormat, "zstd")
 	}
-	tr := tar.NewReader(&boundedReader{r: content, left: p.limits.Unpacked, limit: p.limits.Unpacked})
+	unpacked := readAhead(&boundedReader{r: content, left: p.limits.Unpacked, limit: p.limits.Unpacked})
+	defer unpacked.Close()
+	tr := tar.NewReader(unpacked)
 	for count, kept := 0, 0; ; count++ {
 		h, err := tr.Next()
 		if err == io.EOF && count > 0 {
