@@ -31,7 +31,9 @@ type value struct {
 type pair struct {
 	key, value string
 	bare       bool // ARG without a value
-	inherited  bool // ARG whose value is that of a global one
+	// written is an ARG as it stands in the file, without the value that comes
+	// from the command or from an ARG before FROM.
+	written string
 }
 
 func (p pair) String() string {
@@ -102,6 +104,12 @@ func (s *state) directive(c instructions.Command) (Directive, error) {
 		d.Sets = s.inForce(v.pairs)
 	}
 	d.Forms, err = s.forms(row, v)
+	if s.triggered && s.dialect == Buildah {
+		// Its OCI configs have no triggers, so that those of a base are lost
+		// unless the base was kept in Docker's format.
+		d.Forms = append(d.Forms, Form{Dialect: Buildah, NoEntry: true})
+	}
+	d.Trigger = s.triggered
 	return d, err
 }
 
@@ -196,6 +204,7 @@ func (s *state) argument(a instructions.KeyValuePairOptional) (pair, *string, er
 			return p, nil, err
 		}
 	}
+	p.written = p.String()
 	if given, ok := s.options.BuildArgs[a.Key]; ok {
 		if s.dialect == BuildKit {
 			p.value, p.bare = given, false
@@ -213,7 +222,7 @@ func (s *state) argument(a instructions.KeyValuePairOptional) (pair, *string, er
 		return p, nil, nil
 	}
 	if s.dialect == BuildKit {
-		p.value, p.bare, p.inherited = global, false, true
+		p.value, p.bare = global, false
 	}
 	return p, &global, nil
 }

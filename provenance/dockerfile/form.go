@@ -24,7 +24,8 @@ type Form struct {
 	// Text is created_by, with Hash where the builder writes a content hash
 	// and Hole(name) where a value is not known.
 	Text string
-	// NoEntry is true where the builder leaves no entry at all; Text is "".
+	// NoEntry is true where the builder leaves no entry at all, or, beside other
+	// Forms of its dialect, may leave none; Text is "".
 	NoEntry bool
 }
 

@@ -31,15 +31,14 @@ func oldPair(name string) func(*value) string {
 
 func argText(v *value) string { return pairsText("ARG")(v) }
 
-// argTexts are BuildKit's: older versions left out the value that comes from
-// an ARG before FROM.
+// argTexts are BuildKit's: older versions wrote the instruction as it stands,
+// without the value that comes from the command or from an ARG before FROM.
 func argTexts(_ *state, v *value) []string {
-	older := &value{}
+	older := "ARG"
 	for _, p := range v.pairs {
-		p.bare = p.bare || p.inherited
-		older.pairs = append(older.pairs, p)
+		older += " " + p.written
 	}
-	return []string{argText(v), argText(older)}
+	return []string{argText(v), older}
 }
 
 // quoted writes ["a" "b"].

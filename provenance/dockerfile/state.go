@@ -28,6 +28,8 @@ type state struct {
 	dir   string // working directory; "" is the base's, not known
 	user  string
 
+	triggered bool // the commands are the base's ONBUILD triggers
+
 	holes  holes
 	config Config
 	texts  int // bytes of forms so far

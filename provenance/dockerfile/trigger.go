@@ -23,11 +23,9 @@ func (s *state) triggers(out []Directive, stage Stage, expressions []string) ([]
 		}
 		triggered.commands = append(triggered.commands, c)
 	}
-	first := len(out)
+	s.triggered = true
 	out, err := s.stage(out, triggered)
-	for i := first; i < len(out); i++ {
-		out[i].Trigger = true
-	}
+	s.triggered = false
 	return out, err
 }
 

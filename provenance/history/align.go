@@ -2,6 +2,7 @@ package history
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/imageverify/verify/provenance/dockerfile"
 )
@@ -33,6 +34,7 @@ type directive struct {
 	*dockerfile.Directive
 	patterns []pattern
 	none     bool // leaves no entry
+	optional bool // may leave none
 }
 
 func leavesNone(d dockerfile.Directive, dialect string) bool {
@@ -44,20 +46,22 @@ type table struct {
 	entries    []entry
 	directives []directive
 	based      bool // entries below the first directive's are free
+	buildah    bool // which never writes two spaces behind #(nop)
 	width      int
 	budget     int // steps left for guessing holes
 	costs      []int32
 }
 
 func (m *matcher) newTable(b *dockerfile.Build) *table {
-	t := &table{entries: m.entries, based: b.Base != dockerfile.Scratch, budget: maxSteps}
+	t := &table{entries: m.entries, based: b.Base != dockerfile.Scratch, buildah: m.dialect == dockerfile.Buildah, budget: maxSteps}
 	for i := range b.Directives {
-		d := directive{Directive: &b.Directives[i], none: leavesNone(b.Directives[i], m.dialect)}
+		d := directive{Directive: &b.Directives[i], optional: leavesNone(b.Directives[i], m.dialect)}
 		for _, f := range d.Forms {
 			if f.Dialect == m.dialect && !f.NoEntry {
 				d.patterns = append(d.patterns, newPattern(f))
 			}
 		}
+		d.none, d.optional = d.optional && len(d.patterns) == 0, d.optional && len(d.patterns) > 0
 		t.directives = append(t.directives, d)
 	}
 	return t
@@ -151,7 +155,7 @@ func (t *table) costExtra(directives int) int32 {
 }
 
 func (t *table) costMissing(j int) int32 {
-	if t.directives[j].none {
+	if t.directives[j].none || t.directives[j].optional {
 		return 0
 	}
 	return costGap
@@ -186,6 +190,9 @@ func (t *table) straight(n, m int) ([]step, int) {
 func (t *table) pair(i, j int) (step, int32) {
 	e, d := &t.entries[i], &t.directives[j]
 	s, cost := step{entry: i, directive: j}, int32(costNever)
+	if t.buildah && strings.Contains(e.text, nop+"  ") {
+		return s, cost
+	}
 	for k := range d.patterns {
 		p := &d.patterns[k]
 		f, ok := p.match(e, nil, &t.budget)

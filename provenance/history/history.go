@@ -133,9 +133,65 @@ type matcher struct {
 	dialect string
 }
 
-// match aligns; where the build stands on an image of which little is known,
-// the entries below the directives' tell more about it.
+// match aligns, with the base's triggers where its own entries tell of any and
+// their entries follow.
 func (m *matcher) match(b *dockerfile.Build) *Alignment {
+	if b.Base == dockerfile.Scratch || b.File == nil || b.Options.BaseOnBuild != nil {
+		return m.matchBase(b)
+	}
+	for _, triggers := range m.triggers(b) {
+		child, err := b.WithBase(func(o *dockerfile.Options) { o.BaseOnBuild = triggers })
+		if err != nil {
+			continue
+		}
+		if a := m.matchBase(child); a.Matched {
+			return a
+		}
+	}
+	return m.matchBase(b)
+}
+
+// triggers are what the base's ONBUILD may have been, by the entries that are
+// not the build's own: the last that stand together, or all of them. Those of
+// an image further down have run before.
+func (m *matcher) triggers(b *dockerfile.Build) [][]string {
+	var all []int
+	for i, e := range m.entries {
+		if e.name == "ONBUILD" {
+			all = append(all, i)
+		}
+	}
+	for _, d := range b.Directives {
+		if d.Name == "ONBUILD" && !leavesNone(d, m.dialect) && len(all) > 0 {
+			all = all[:len(all)-1]
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	last := len(all) - 1
+	for last > 0 && all[last-1] == all[last]-1 {
+		last--
+	}
+	out := [][]string{m.bodies(all[last:])}
+	if last > 0 {
+		out = append(out, m.bodies(all))
+	}
+	return out
+}
+
+// bodies are the entries' texts behind the instruction's name.
+func (m *matcher) bodies(entries []int) []string {
+	var out []string
+	for _, i := range entries {
+		out = append(out, m.entries[i].body)
+	}
+	return out
+}
+
+// matchBase aligns; where the build stands on an image of which little is known,
+// the entries below the directives' tell more about it.
+func (m *matcher) matchBase(b *dockerfile.Build) *Alignment {
 	first := m.align(b)
 	if b.Base == dockerfile.Scratch || b.File == nil || b.Options.BaseEnv != nil {
 		return first

@@ -254,6 +254,49 @@ func TestTheBaseFillsHoles(t *testing.T) {
 	}
 }
 
+func TestTheBasesTriggersAreRowsOfTheChild(t *testing.T) {
+	base := classic(" ADD "+addHash+" in / ", "  ENV DIR=/app", "  ONBUILD COPY . $DIR/", "  ONBUILD RUN make")
+	child := classic(" COPY "+copyHash+" in /app/ ", "/bin/sh -c make", "  USER app")
+	b := build(t, "FROM app:onbuild\nUSER app\n")
+	tests := []struct {
+		name     string
+		entries  []v1.History
+		matched  bool
+		triggers int
+	}{
+		{"run before its own directives", append(slices.Clone(base), child...), true, 2},
+		{"or not at all where there are none", append(slices.Clone(base[:2]), child[2]), true, 0},
+		{"in their order", append(slices.Clone(base), child[1], child[0], child[2]), true, 0}, // entries of the base, for all that is known
+		{"each of them", append(slices.Clone(base), child[1:]...), true, 0},                   // the base has none that ran: its RUN is its own
+		{"of the nearest image with any", slices.Concat(base, classic(" COPY "+copyHash+" in /app/ ", "/bin/sh -c make", "  ONBUILD RUN test"), classic("/bin/sh -c test", "  USER app")), true, 1},
+		{"and nothing but them", slices.Concat(base, classic(" COPY "+copyHash+" in /app/ ", "/bin/sh -c make", "  USER app"), classic("  CMD []")), false, 0},
+	}
+	for _, test := range tests {
+		a := Match(test.entries, layersOf(test.entries), b)
+		triggers := 0
+		for _, d := range a.Build.Directives {
+			if d.Trigger {
+				triggers++
+			}
+		}
+		if a.Matched != test.matched || triggers != test.triggers {
+			t.Errorf("%s: matched %v with %d triggers: %s (%s)", test.name, a.Matched, triggers, short(a), codes(a))
+		}
+	}
+	entries := append(slices.Clone(base), child...)
+	known, err := b.WithBase(func(o *dockerfile.Options) { o.BaseOnBuild = []string{"COPY . $DIR/", "RUN make"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := Match(entries, layersOf(entries), known)
+	if !a.Matched || a.BaseEntries != 4 || !a.Build.Directives[0].Trigger || a.Build.Directives[2].Trigger || a.Build.Directives[0].Copy.Dest != "/app" {
+		t.Errorf("with the base's config known: %s (%s), %+v", short(a), codes(a), a.Build.Directives[0])
+	}
+	if a := Match(append(slices.Clone(base), child[1:]...), 2, known); a.Matched {
+		t.Error("a trigger of a known base did not run, and it matches")
+	}
+}
+
 func TestTheBuildOfAnAlignmentKnowsTheBase(t *testing.T) {
 	entries := classic(" ADD "+addHash+" in / ", "  ENV HOME_DIR=/srv/app", " COPY "+addHash+" in /srv/app/ ")
 	given := build(t, "FROM debian\nCOPY a $HOME_DIR/\n")

@@ -39,7 +39,7 @@ func (a *Alignment) addRow(t *table, s step) {
 	case s.directive >= 0:
 		r.Status = Missing
 		d := &t.directives[s.directive]
-		if d.none {
+		if d.none || d.optional {
 			r.Status = NoEntry
 		} else if len(d.patterns) > 0 {
 			r.Want = d.patterns[0].text

@@ -1,0 +1,272 @@
+package history
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/internal/builders"
+	"github.com/imageverify/verify/internal/corpus"
+	"github.com/imageverify/verify/provenance/dockerfile"
+	"github.com/imageverify/verify/provenance/dockerfile/dockerfiletest"
+)
+
+// everything uses every directive, in every form that all builders read. The
+// stages that it is FROM make its base, so that all of its history is its own.
+const everything = `# escape=\
+ARG GLOBAL=g
+FROM scratch AS base
+ADD rootfs.tar.gz /
+ENV ONE=1 TWO="two words" THREE='single $ONE'
+ONBUILD ENV TRIGGERED=${ONE}x
+ONBUILD RUN echo "triggered $TRIGGERED" > /trig
+CMD ["base"]
+
+FROM scratch AS other
+COPY one.txt /other/from-other.txt
+
+FROM base
+ARG GLOBAL
+ARG VERSION=1.2.3
+ARG NODEFAULT
+MAINTAINER Some Body <some@body.test>
+LABEL a=1 "b c"="d e" multi="x \
+  y"
+ENV VER=$VERSION PATH=/opt/bin:$PATH DEF=${NONE:-def} ALT=${ONE:+alt} ESC=\$ONE
+ENV OLD style value
+RUN set -ex \
+  # a comment
+  && echo "ver=$VERSION $GLOBAL" > /ver \
+
+  &&   true
+RUN ["/bin/sh", "-c", "echo exec"]
+COPY one.txt two.txt /two/
+COPY --chown=1:2 one.txt /chowned
+COPY --from=other /other/from-other.txt /from/
+COPY dir/ /dir/
+COPY *.txt ./glob/
+COPY ["one.txt", "/with space/"]
+ADD t.tar /tar/
+WORKDIR /work
+WORKDIR sub/$VERSION
+SHELL ["/bin/sh", "-e", "-c"]
+RUN echo shell
+EXPOSE 80 443/tcp 53/udp 7000-7002
+VOLUME /vone /vtwo
+VOLUME ["/v three"]
+USER daemon
+HEALTHCHECK --interval=30s --timeout=3s --start-period=1s --retries=2 CMD true || exit 1
+STOPSIGNAL SIGQUIT
+ONBUILD RUN echo child
+ENTRYPOINT ["/bin/sh", "-c"]
+CMD echo hello
+`
+
+// newest uses what only the newest BuildKit reads.
+const newest = `# check=skip=all
+FROM scratch AS base
+ADD rootfs.tar.gz /
+FROM base AS src
+COPY one.txt /src/one.txt
+FROM base
+ARG TARGETARCH
+ARG TARGETPLATFORM
+ARG SUFFIX=one.txt
+ENV CUT=${SUFFIX%%.txt} LEAD=${SUFFIX#one} SWAP=${SUFFIX/one/two}
+RUN --mount=type=bind,source=one.txt,target=/mnt/one.txt --mount=type=cache,target=/cache cat /mnt/one.txt
+RUN --network=none echo offline
+RUN --security=sandbox echo sandboxed
+RUN <<EOF
+echo $SUFFIX
+EOF
+RUN cat <<ONE <<TWO
+first
+ONE
+second
+TWO
+RUN <<SCRIPT
+#!/bin/sh
+echo scripted
+SCRIPT
+COPY <<-DOC /etc/doc-$SUFFIX
+	some text $SUFFIX
+DOC
+COPY --chmod=640 --link one.txt /linked/one.txt
+COPY --parents dir/./sub/*.txt /parents/
+COPY --exclude=*.md dir /excluded/
+COPY --from=src --chown=3:4 /src/one.txt /from/
+ADD --checksum=sha256:%[1]s %[2]s/file.txt /remote/file.txt
+ADD --chmod=600 %[2]s/file.txt /remote/named
+HEALTHCHECK --interval=1m --start-interval=2s CMD ["true"]
+STOPSIGNAL SIGTERM
+LABEL last=yes
+`
+
+// contextFor writes a build context with a real root file system.
+func contextFor(t testing.TB, text string) string {
+	dir := builders.Context(t, map[string]string{
+		"Dockerfile": text, "one.txt": "1", "two.txt": "22", "dir/a.md": "#", "dir/sub/b.txt": "b",
+	})
+	from := filepath.Join(corpus.Dir(t), "builders", "contexts")
+	for name, source := range map[string]string{"rootfs.tar.gz": "a/rootfs.tar.gz", "t.tar": "b/t.tar"} {
+		data, err := os.ReadFile(filepath.Join(from, source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// built is an image that a real builder made of a Dockerfile.
+type built struct {
+	name, text, dialect string
+	args                map[string]string
+	config              *v1.ConfigFile
+}
+
+// match matches the image with another text in the Dockerfile's place.
+func (b built) match(text string) (*Alignment, error) {
+	f, err := dockerfile.Parse([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	build, err := f.Evaluate(dockerfile.Options{OS: "linux", Architecture: "amd64", BuildArgs: b.args})
+	if err != nil {
+		return nil, err
+	}
+	return Match(b.config.History, len(b.config.RootFS.DiffIDs), build), nil
+}
+
+// buildArgs are build arguments as flags of docker build and buildah bud.
+func buildArgs(args map[string]string) []string {
+	var out []string
+	for k, v := range args {
+		out = append(out, "--build-arg", k+"="+v)
+	}
+	return out
+}
+
+func oneConfig(t testing.TB, archive string) *v1.ConfigFile {
+	t.Helper()
+	configs := configsIn(t, archive)
+	if len(configs) != 1 {
+		t.Fatalf("%s holds %d configurations, want 1", archive, len(configs))
+	}
+	return configs[0]
+}
+
+// buildAll builds the Dockerfiles with every builder, side by side.
+func buildAll(t *testing.T) []built {
+	args := map[string]string{"GLOBAL": "given", "VERSION": "2.0"}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "remote") }))
+	t.Cleanup(server.Close)
+	latest := fmt.Sprintf(newest, fmt.Sprintf("%x", sha256.Sum256([]byte("remote"))), server.URL)
+	var out []built
+	var mu sync.Mutex
+	add := func(b built) {
+		mu.Lock()
+		defer mu.Unlock()
+		out = append(out, b)
+	}
+	context, dir := contextFor(t, everything), t.TempDir()
+	latestContext := contextFor(t, latest)
+	file := func(name string) string { return filepath.Join(dir, name+".tar") }
+	t.Run("build", func(t *testing.T) {
+		t.Run("docker", func(t *testing.T) {
+			t.Parallel()
+			d := builders.StartDocker(t)
+			d.BuildClassic(t, "t/classic", context, buildArgs(args)...)
+			d.Save(t, "t/classic", file("classic"))
+			add(built{"the classic builder", everything, dockerfile.Classic, args, oneConfig(t, file("classic"))})
+			d.BuildKit(t, "t/bk", context, buildArgs(args)...)
+			d.Save(t, "t/bk", file("bk"))
+			add(built{"BuildKit in Docker 20.10", everything, dockerfile.BuildKit, args, oneConfig(t, file("bk"))})
+		})
+		t.Run("buildkit", func(t *testing.T) {
+			t.Parallel()
+			b := builders.StartBuildKit(t)
+			b.Build(t, context, file("buildkit"), "1460000000", "--opt", "build-arg:GLOBAL=given", "--opt", "build-arg:VERSION=2.0")
+			add(built{"BuildKit", everything, dockerfile.BuildKit, args, oneConfig(t, file("buildkit"))})
+			b.Build(t, latestContext, file("latest"), "1460000000")
+			add(built{"the newest of BuildKit", latest, dockerfile.BuildKit, nil, oneConfig(t, file("latest"))})
+		})
+		t.Run("buildah", func(t *testing.T) {
+			t.Parallel()
+			b := builders.StartBuildah(t)
+			b.Build(t, "t/combined", context, append(buildArgs(args), "--layers=false", "--timestamp", "0")...)
+			b.Push(t, "t/combined", "oci-archive:"+file("combined"))
+			add(built{"buildah", everything, dockerfile.Buildah, args, oneConfig(t, file("combined"))})
+		})
+	})
+	if len(out) != 5 {
+		t.Fatalf("%d images were built, want 5", len(out))
+	}
+	return out
+}
+
+func TestRealBuildersImagesMatchAndFailAtTheDirectiveThatIsChanged(t *testing.T) {
+	corpus.Real(t)
+	for _, b := range buildAll(t) {
+		t.Run(b.name, func(t *testing.T) {
+			a, err := b.match(b.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range a.Problems {
+				t.Errorf("%s (line %d): want %q, got %q", p.Code, p.Line, p.Want, p.Got)
+			}
+			if a.Dialect != b.dialect || a.BaseEntries != 0 {
+				t.Errorf("in the form of %s above %d entries", a.Dialect, a.BaseEntries)
+			}
+			if t.Failed() {
+				for i, h := range b.config.History {
+					t.Logf("%d %v %q %q", i, h.EmptyLayer, h.CreatedBy, h.Comment)
+				}
+				return
+			}
+			checkChanges(t, b, a)
+		})
+	}
+}
+
+// checkChanges changes each directive in turn: the match must fail there.
+func checkChanges(t *testing.T, b built, a *Alignment) {
+	r, changed := rand.New(rand.NewPCG(1, 2)), 0
+	for _, row := range a.Rows {
+		if row.Status != Matched || a.Build.Directives[row.Directive].Trigger {
+			continue // a trigger's text stands at another directive
+		}
+		d := a.Build.Directives[row.Directive]
+		if d.Original == "ARG NODEFAULT" && b.dialect == dockerfile.Buildah {
+			continue // it names only arguments with a value
+		}
+		text, ok := dockerfiletest.ChangeLetter(r, b.text, d)
+		if !ok {
+			continue // a copy to "/"
+		}
+		changed++
+		got, err := b.match(text)
+		if err != nil {
+			continue // no builder reads it
+		}
+		here := func(p Problem) bool { return p.Line >= d.Line && p.Line <= d.EndLine }
+		if got.Matched || !slices.ContainsFunc(got.Problems, here) {
+			t.Errorf("line %d (%s) was changed, and these are the problems: %+v", d.Line, d.Original, got.Problems)
+		}
+	}
+	if changed < 15 {
+		t.Errorf("only %d directives were changed", changed)
+	}
+}
