@@ -14,7 +14,8 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// maxUserFile is how many bytes of /etc/passwd or /etc/group are read.
+// maxUserFile is how many bytes /etc/passwd and /etc/group may have, as BuildKit
+// has it.
 const maxUserFile = 10 << 20
 
 // owner is a numeric user and group.
@@ -126,8 +127,9 @@ func (p *player) readUserFile(name, wanted string, read func(io.Reader) error) e
 		return err
 	}
 	defer rc.Close()
-	if err := read(io.LimitReader(rc, maxUserFile)); err != nil {
-		return cannot(ChownName, "%s: /%s: %v", wanted, at, err)
+	limited := &io.LimitedReader{R: rc, N: maxUserFile + 1}
+	if err := read(limited); err != nil || limited.N == 0 {
+		return cannot(ChownName, "%s: /%s cannot be read, or has more than %d bytes (%v)", wanted, at, maxUserFile, err)
 	}
 	return nil
 }
