@@ -108,43 +108,47 @@ func (l *belowLayer) read() error {
 		return fmt.Errorf("reading a layer below: %w", err)
 	}
 	defer content.Close()
-	files, store := map[string]*spooled{}, &spool{openFile: l.spill}
-	tr := tar.NewReader(&boundedReader{r: content, left: l.limits.Unpacked, limit: l.limits.Unpacked})
+	l.files, l.store = map[string]*spooled{}, &spool{openFile: l.spill}
+	err = l.keep(tar.NewReader(&boundedReader{r: content, left: l.limits.Unpacked, limit: l.limits.Unpacked}))
+	// The blob's end is where its reader says whether it was the right one.
+	for _, r := range []io.Reader{content, rc} {
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+		}
+	}
+	if err != nil {
+		l.store.Close()
+		l.files, l.store = nil, nil
+		return fmt.Errorf("reading a layer below: %w", err)
+	}
+	return nil
+}
+
+// keep keeps the contents of all files.
+func (l *belowLayer) keep(tr *tar.Reader) error {
 	for {
 		h, err := tr.Next()
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
-			store.Close()
-			return fmt.Errorf("reading a layer below: %w", err)
+			return err
 		}
 		e := checksums.EntryFromHeader(h)
-		if e.Type != tar.TypeReg {
-			delete(files, e.Path)
+		switch {
+		case e.Type != tar.TypeReg:
+			delete(l.files, e.Path)
 			continue
-		}
-		if e.Size > l.limits.Unpacked-store.size {
-			store.Close()
+		case len(l.files) >= l.limits.Entries:
+			return &checksums.LimitError{What: "entries", Limit: int64(l.limits.Entries)}
+		case e.Size > l.limits.Unpacked-l.store.size:
 			return &checksums.LimitError{What: "bytes of content", Limit: l.limits.Unpacked}
 		}
-		files[e.Path] = &spooled{store, store.size, e.Size}
-		if n, err := io.Copy(store, tr); err != nil || n != e.Size {
-			store.Close()
-			return fmt.Errorf("reading %s in a layer below: %w", e.Path, err)
+		l.files[e.Path] = &spooled{l.store, l.store.size, e.Size}
+		if n, err := io.Copy(l.store, tr); err != nil || n != e.Size {
+			return fmt.Errorf("%s: %d of %d bytes: %w", e.Path, n, e.Size, err)
 		}
 	}
-	// The blob's end is where its reader says whether it was the right one.
-	if _, err := io.Copy(io.Discard, content); err != nil {
-		store.Close()
-		return fmt.Errorf("reading a layer below: %w", err)
-	}
-	if _, err := io.Copy(io.Discard, rc); err != nil {
-		store.Close()
-		return fmt.Errorf("reading a layer below: %w", err)
-	}
-	l.files, l.store = files, store
-	return nil
 }
 
 func (l *belowLayer) close() error { return l.store.Close() }

@@ -130,35 +130,39 @@ func (p *player) lower(ctx context.Context, paths []string, found map[string]che
 	return open, nil
 }
 
-// Open opens the file at a clean path.
-func (s *Stage) Open(name string) (io.ReadCloser, error) {
-	for i, l := range slices.Backward(s.levels) {
+// Open opens the file at a clean path. Symbolic links are not followed.
+func (s *Stage) Open(name string) (io.ReadCloser, error) { return s.open(name, len(s.levels), true) }
+
+// open looks in the lowest levels; link says whether a hard link is followed:
+// layers have no links to links.
+func (s *Stage) open(name string, levels int, link bool) (io.ReadCloser, error) {
+	absent := &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	for i := levels - 1; i >= 0; i-- {
+		l := s.levels[i]
 		if l.played != nil {
 			n, through := l.played.tree.find(name)
 			if n != nil {
 				return n.ino.open(name)
 			}
 			if !through {
-				break
+				return nil, absent
 			}
 			continue
 		}
 		found := map[string]checksums.Entry{}
 		open, err := l.below.lower([]string{name}, found)
-		if err != nil {
+		switch e, ok := found[name]; {
+		case err != nil:
 			return nil, err
-		}
-		if e, ok := found[name]; ok {
-			if e.Type == tar.TypeLink {
-				return (&Stage{ctx: s.ctx, levels: s.levels[:i+1]}).Open(e.Link)
-			}
+		case ok && e.Type == tar.TypeLink && link:
+			return s.open(e.Link, i+1, false)
+		case ok:
 			return l.below.open(name)
-		}
-		if len(open) == 0 {
-			break
+		case len(open) == 0:
+			return nil, absent
 		}
 	}
-	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	return nil, absent
 }
 
 // FS is the tree of the stage as it is now: what --from of another directive

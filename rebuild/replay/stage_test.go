@@ -280,6 +280,56 @@ func TestWhatIsNotAtHandBelowIsNotReplayed(t *testing.T) {
 	}
 }
 
+func TestLayersBelowThatMakeNoSenseEndInAnError(t *testing.T) {
+	for name, layer := range map[string][]written{
+		"a link to itself":  {{name: "l=l", mode: 0o644}},
+		"links in a circle": {{name: "l=m", mode: 0o644}, {name: "m=l", mode: 0o644}},
+		"a link to nothing": {{name: "l=m", mode: 0o644}},
+		"a link outside":    {{name: "l=../../m", mode: 0o644}},
+	} {
+		s := stageOver(t, layer)
+		if _, err := s.Open("l"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: Open: error %v", name, err)
+		}
+		tree, err := s.FS()
+		if err == nil {
+			_, err = fs.ReadFile(tree, "l")
+		}
+		if err == nil {
+			t.Errorf("%s: it can be read", name)
+		}
+	}
+}
+
+func TestLayersBelowAreBounded(t *testing.T) {
+	data := []byte(archiveOf(t, nil, []written{{name: "a", mode: 0o644, text: "1234"}, {name: "b", mode: 0o644, text: "5678"}}))
+	for _, c := range []struct {
+		limits checksums.Limits
+		what   string
+	}{
+		{checksums.Limits{Entries: 2, Unpacked: int64(len(data))}, ""},
+		{checksums.Limits{Entries: 1}, "entries"},
+		{checksums.Limits{Unpacked: 1024}, "unpacked bytes"},
+	} {
+		b := belowOf(t, data)
+		s := NewStage(t.Context(), []Below{b}, nil, c.limits)
+		_, err := readAll(s.Open("b"))
+		var limit *checksums.LimitError
+		if c.what == "" && err != nil || c.what != "" && (!errors.As(err, &limit) || limit.What != c.what) {
+			t.Errorf("%+v: error %v, want %q", c.limits, err, c.what)
+		}
+		s.Close()
+	}
+	huge := belowLayer{Below: Below{Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(sparseArchive(t, "--format=posix"))), nil
+	}},
+		limits: checksums.Limits{Entries: 10, PathBytes: 100, Unpacked: 1 << 20}}
+	var limit *checksums.LimitError
+	if _, err := huge.open("holes"); !errors.As(err, &limit) || limit.What != "bytes of content" {
+		t.Errorf("a file of holes: error %v", err)
+	}
+}
+
 func TestContentsAreKeptInMemoryOrInAFile(t *testing.T) {
 	opened := 0
 	open := func() (*os.File, error) { opened++; return tempFile() }
