@@ -22,7 +22,12 @@ func findConfig(f *facts) *Finding {
 	if a.Build.Base != dockerfile.Scratch {
 		return finding(Unknown, "base-unknown", "the config of the base image %s is not known", a.Build.Base)
 	}
-	want, got := a.Build.Config.Over(v1.Config{}), f.configFile().Config
+	own := a.Build.ConfigIn(a.Alignment.Dialect)
+	want, got := own.Over(v1.Config{}), f.configFile().Config
+	want.ArgsEscaped = escaped(a.Build, want, got)
+	if a.Alignment.Dialect == dockerfile.Buildah {
+		takeBuildahs(&want, got)
+	}
 	var parts []Part
 	for _, field := range configFields {
 		if w, g := field.value(want), field.value(got); !reflect.DeepEqual(w, g) {
@@ -51,6 +56,32 @@ var configFields = []struct {
 	{"Healthcheck", func(c v1.Config) any { return healthOf(c.Healthcheck) }},
 	{"OnBuild", func(c v1.Config) any { return slices.Concat(c.OnBuild) }},
 	{"Shell", func(c v1.Config) any { return slices.Concat(c.Shell) }},
+	{"ArgsEscaped", func(c v1.Config) any { return c.ArgsEscaped }},
+}
+
+// escaped is whether the command may be marked as escaped: Docker's builders do
+// so, by version, where there is a CMD, and mean nothing by it on Linux.
+func escaped(b *dockerfile.Build, want, got v1.Config) bool {
+	if slices.ContainsFunc(b.Directives, func(d dockerfile.Directive) bool { return d.Name == "CMD" }) {
+		return got.ArgsEscaped
+	}
+	return want.ArgsEscaped
+}
+
+// takeBuildahs leaves out what buildah's OCI configs cannot hold, where the
+// image has none of it, and adds the label that buildah signs with.
+func takeBuildahs(want *v1.Config, got v1.Config) {
+	if got.Healthcheck == nil && len(got.OnBuild) == 0 && len(got.Shell) == 0 {
+		want.Healthcheck, want.OnBuild, want.Shell = nil, nil, nil
+	}
+	const version = "io.buildah.version"
+	if value, ok := got.Labels[version]; ok {
+		want.Labels = maps.Clone(want.Labels)
+		if want.Labels == nil {
+			want.Labels = map[string]string{}
+		}
+		want.Labels[version] = value
+	}
 }
 
 // envOf is the environment in order of names, with the PATH that builders set

@@ -304,6 +304,8 @@ func TestTheConfigIsWhatTheDirectivesGive(t *testing.T) {
 		{"a health check", func(c *v1.Config) { c.Healthcheck = &v1.HealthConfig{Test: []string{"CMD", "/evil"}} }, Fail, "config-differs"},
 		{"a trigger", func(c *v1.Config) { c.OnBuild = []string{"RUN evil"} }, Fail, "config-differs"},
 		{"a shell", func(c *v1.Config) { c.Shell = []string{"/evil"} }, Fail, "config-differs"},
+		{"a command marked as escaped, as older builders do", func(c *v1.Config) { c.ArgsEscaped = true }, Pass, ""},
+		{"buildah's label on BuildKit's image", func(c *v1.Config) { c.Labels = map[string]string{"io.buildah.version": "1"} }, Warn, "label-added"},
 		{"a label", func(c *v1.Config) { c.Labels = map[string]string{"a": "b"} }, Warn, "label-added"},
 	}
 	for _, tt := range tests {

@@ -70,13 +70,13 @@ type Build struct {
 	classic Config
 }
 
-// ConfigIn is what the directives alone make by a dialect's rules: the two
-// disagree on whether ARG or ENV wins.
+// ConfigIn is what the directives alone make by a dialect's rules: BuildKit
+// lets a later ARG win over ENV, the others do not.
 func (b *Build) ConfigIn(dialect string) Config {
-	if dialect == Classic {
-		return b.classic
+	if dialect == BuildKit {
+		return b.Config
 	}
-	return b.Config
+	return b.classic
 }
 
 // Evaluate evaluates the final or the target stage. Errors are of type *Error.

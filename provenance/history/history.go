@@ -136,7 +136,7 @@ type matcher struct {
 // match aligns, with the base's triggers where its own entries tell of any and
 // their entries follow.
 func (m *matcher) match(b *dockerfile.Build) *Alignment {
-	if b.Base == dockerfile.Scratch || b.File == nil || b.Options.BaseOnBuild != nil {
+	if b.Base == dockerfile.Scratch || b.File == nil || b.Options.BaseOnBuild != nil || b.Options.BaseEnv != nil {
 		return m.matchBase(b)
 	}
 	for _, triggers := range m.triggers(b) {
