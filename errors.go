@@ -9,6 +9,10 @@ import (
 	"github.com/imageverify/verify/internal/network"
 )
 
+// CodeFalseBytes is the code of an error that is a failure of the image: bytes
+// that are not those of their digest.
+const CodeFalseBytes = "digest-mismatch"
+
 // runError states why a reference could not be opened.
 func runError(ref string, err error) *RunError {
 	if e, ok := errors.AsType[*RunError](err); ok {
@@ -28,6 +32,8 @@ func runError(ref string, err error) *RunError {
 // openCode names the kind of an error that kept a reference from being opened.
 func openCode(err error) string {
 	switch {
+	case kind[*falseBytesError](err):
+		return CodeFalseBytes
 	case errors.Is(err, network.ErrOffline):
 		return "offline"
 	case kind[*image.NotFoundError](err):

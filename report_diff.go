@@ -27,6 +27,9 @@ type DiffReport struct {
 	// content.
 	Files int   `json:"equalFiles"`
 	Bytes int64 `json:"equalBytes"`
+	// Unread counts the changed files that were not read again to show what
+	// changed in them.
+	Unread int `json:"unread"`
 	// Timings say how long the run took.
 	Timings Timings `json:"timings"`
 }
@@ -43,6 +46,9 @@ type DiffSide struct {
 	Platform *string `json:"platform"`
 	// Layers are the diff IDs, lowest first.
 	Layers []string `json:"layers"`
+	// Cached says that some layer was not read in this run: its digest is
+	// known from an earlier one.
+	Cached bool `json:"cached,omitempty"`
 }
 
 // DiffEntry is one difference: one class of one path.

@@ -79,14 +79,15 @@ type app struct {
 // exit code.
 func (a *app) fail(err error) int {
 	e := a.runError(err)
+	code := codeOfError(e)
 	if a.json {
 		if err := output.WriteError(a.env.Stdout, output.JSON, e, output.Style{}); err == nil {
-			return exitNotRun
+			return code
 		}
 	}
 	// Nothing is left to tell a failing stderr.
 	_ = output.WriteError(a.env.Stderr, output.Text, e, a.style(a.env.StderrTerminal))
-	return exitNotRun
+	return code
 }
 
 // runError states an error that kept the program from running.
@@ -138,7 +139,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.flags.add(root)
 	a.flags.addShared(root)
 	complete(root)
-	root.AddCommand(a.historyCommand(), a.rebuildCommand(), a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
+	root.AddCommand(a.historyCommand(), a.rebuildCommand(), a.diffCommand(), a.demoCommand(), a.explainCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }
 

@@ -33,6 +33,15 @@ func codeOf(r *verify.Report) int {
 	return exitVerified
 }
 
+// codeOfError is the exit code for an error that ended the run: bytes that are
+// not those of their digest are a failure, everything else could not be run.
+func codeOfError(e *verify.RunError) int {
+	if e.Code == verify.CodeFalseBytes {
+		return exitFailed
+	}
+	return exitNotRun
+}
+
 // usagef is an error of use.
 func usagef(format string, args ...any) error {
 	return &verify.RunError{Code: "usage", Message: fmt.Sprintf(format, args...), Hint: "verify --help shows the flags"}

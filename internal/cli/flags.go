@@ -64,8 +64,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringVar(&f.context, "context", "", "take `DIR` as the build context of the Dockerfile (default: DIR/Dockerfile)")
 	set.StringVar(&f.target, "target", "", "the `STAGE` of the Dockerfile that was built (default: the last)")
 	set.StringArrayVar(&f.buildArgs, "build-arg", nil, "a build argument that was given, `NAME=VALUE` (repeatable)")
-	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
-	set.StringArrayVar(&f.insecure, "insecure-registry", nil, "speak to the registry `HOST` without verified TLS")
+	f.addRegistries(set)
 	set.BoolVar(&f.followClaims, "follow-claims", false, "fetch git repositories that only the image names")
 	set.StringArrayVar(&f.keyrings, "keyring", nil, "take distributors' OpenPGP keys from `FILE` (repeatable); only pinned keys count")
 	f.addSources(set)
@@ -90,8 +89,19 @@ func (f *flags) addShared(cmd *cobra.Command) {
 func (f *flags) addSources(set *pflag.FlagSet) {
 	set.StringVar(&f.library, "library", "", "official-images library: `PATH|URL` (default: "+verify.DefaultLibrary+")")
 	set.StringArrayVar(&f.gitMirrors, "git-mirror", nil, "read the git repository (or prefix ending in /) `URL=PATH` from a local directory")
-	set.StringArrayVar(&f.allowHosts, "allow-host", nil, "let `HOST[:PORT]` have an address that is not public (repeatable)")
 	set.StringArrayVar(&f.objects, "object", nil, "take `FILE` for the absent file it is, by its git blob id or published sum (repeatable)")
+	f.addBounds(set)
+}
+
+// addRegistries adds the flags of every command that opens images.
+func (f *flags) addRegistries(set *pflag.FlagSet) {
+	set.StringArrayVar(&f.registries, "registry-mirror", nil, "ask `HOST=HOST:PORT` in a registry's place")
+	set.StringArrayVar(&f.insecure, "insecure-registry", nil, "speak to the registry `HOST` without verified TLS")
+}
+
+// addBounds adds what a command may ask of the network and of the machine.
+func (f *flags) addBounds(set *pflag.FlagSet) {
+	set.StringArrayVar(&f.allowHosts, "allow-host", nil, "let `HOST[:PORT]` have an address that is not public (repeatable)")
 	set.BoolVar(&f.offline, "offline", false, "open no connection, but to a registry mirror on this machine")
 	set.StringVar(&f.cacheDir, "cache-dir", "", "keep what was read in `DIR` (default: $VERIFY_CACHE_DIR, else the user's cache)")
 	set.BoolVar(&f.noCache, "no-cache", false, "neither read nor write the cache")

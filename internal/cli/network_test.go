@@ -231,8 +231,10 @@ var offlineRuns = map[string][]string{
 	"verify cache prune": nil,
 	"verify completion":  {"bash"},
 	"verify demo":        nil,
+	"verify diff":        {"alpine:3.20.3", "alpine:3.20.2", "--offline"},
 	"verify explain":     {"trace.origin"},
 	"verify history":     {"alpine:3.20.3", "--offline"},
+	"verify rebuild":     {"alpine:3.20.3", "--offline", "--plan"},
 	"verify version":     nil,
 }
 

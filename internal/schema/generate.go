@@ -23,6 +23,7 @@ var documents = []reflect.Type{
 	reflect.TypeFor[verify.Report](),
 	reflect.TypeFor[output.ErrorDocument](),
 	reflect.TypeFor[verify.RebuildReport](),
+	reflect.TypeFor[verify.DiffReport](),
 }
 
 // texts are the types that write themselves as text, with what they write.
@@ -61,6 +62,7 @@ type node struct {
 	Const       any     `json:"const,omitempty"`
 	Format      string  `json:"format,omitempty"`
 	Pattern     string  `json:"pattern,omitempty"`
+	Encoding    string  `json:"contentEncoding,omitempty"`
 	// Enum holds the values of a string.
 	Enum       []string `json:"enum,omitempty"`
 	Items      *node    `json:"items,omitempty"`
@@ -146,6 +148,9 @@ func (g *generator) of(t reflect.Type) (*node, error) {
 	case reflect.Int, reflect.Int64:
 		return &node{Type: "integer"}, nil
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return &node{Type: "string", Encoding: "base64"}, nil
+		}
 		items, err := g.of(t.Elem())
 		return &node{Type: "array", Items: items}, err
 	case reflect.Map:
