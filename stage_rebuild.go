@@ -187,21 +187,35 @@ func stampsOf(f *facts, i int, dialect string) ([]stamped, error) {
 	if err != nil {
 		return nil, err
 	}
-	docker := replay.Stamp{Format: replay.FormatDocker, Time: times}
-	marked := docker
-	marked.MarkNew = true
-	if dialect == replay.Classic {
-		return []stamped{{Stamp: docker}, {Stamp: marked}}, nil
+	docker := []stamped{}
+	for _, mark := range []bool{false, true} {
+		for _, names := range []func(int, int) (string, string){nil, rebuild.DebianNames} {
+			docker = append(docker, stamped{Stamp: replay.Stamp{Format: replay.FormatDocker, Time: times, MarkNew: mark, Names: names}})
+		}
 	}
-	created, committed := f.configFile().Created.Time, f.judged().CommitTime
-	out := []stamped{{Stamp: replay.Stamp{Time: times}}, {Stamp: docker}, {Stamp: marked}}
-	switch {
-	case !created.IsZero() && created.Equal(committed):
-		out = slices.Insert(out, 0, stamped{Stamp: replay.Stamp{SourceDate: committed}})
-	case !created.IsZero() && created.Nanosecond() == 0:
-		out = append(out, stamped{replay.Stamp{SourceDate: created}, []Witness{{layerName(i) + ": source date", created.UTC().Format(time.RFC3339)}}})
+	if dialect == replay.Classic {
+		return docker, nil
+	}
+	out := append([]stamped{{Stamp: replay.Stamp{Time: times}}}, docker...)
+	if date, witness := sourceDate(f); !date.IsZero() {
+		out = slices.Insert(out, 0, stamped{replay.Stamp{SourceDate: date}, witness})
 	}
 	return out, nil
+}
+
+// sourceDate is the SOURCE_DATE_EPOCH of the build as far as it can be told:
+// the commit's time where the image has that one too, else the image's
+// creation time, which is then a witness. A builder's own clock shows by its
+// fractions of a second.
+func sourceDate(f *facts) (time.Time, []Witness) {
+	created, committed := f.configFile().Created.Time, f.judged().CommitTime
+	switch {
+	case created.IsZero(), created.Nanosecond() != 0:
+		return time.Time{}, nil
+	case created.Equal(committed):
+		return committed, nil
+	}
+	return created, []Witness{{"created", created.UTC().Format(time.RFC3339)}}
 }
 
 // timesIn gives the times that a layer's entries have.
@@ -271,8 +285,9 @@ func (s *session) rebuildDocuments(f *facts, a *provenance.Attempt) error {
 	}
 	in := rebuild.ConfigInput{Build: a.Alignment.Build, Platform: f.img.Platform(), Published: published,
 		DiffIDs: make([]v1.Hash, len(a.Alignment.Build.Directives)), Hashes: make([]string, len(a.Alignment.Build.Directives))}
+	var dated []Witness
 	if a.Alignment.Dialect == dockerfile.BuildKit {
-		in.SourceDate = a.CommitTime.UTC()
+		in.SourceDate, dated = sourceDate(f)
 	}
 	for _, row := range a.Alignment.Rows {
 		if row.Directive >= 0 && row.Layer >= 0 {
@@ -293,13 +308,27 @@ func (s *session) rebuildDocuments(f *facts, a *provenance.Attempt) error {
 		return nil
 	}
 	r.level = SameImageID
+	r.witnesses = append(r.witnesses, dated...)
 	for _, w := range config.Witnesses {
 		r.witnesses = append(r.witnesses, Witness(w))
 	}
+	r.witnesses = distinct(r.witnesses)
 	if f.img.HasManifest() && r.asked == SameDigest {
 		return r.rebuildManifest(f, a)
 	}
 	return nil
+}
+
+// distinct lists each witness once.
+func distinct(list []Witness) []Witness {
+	var out []Witness
+	seen := map[Witness]bool{}
+	for _, w := range list {
+		if !seen[w] {
+			seen[w], out = true, append(out, w)
+		}
+	}
+	return out
 }
 
 // bestConfig is the config as the dialect's writers write it: the one that is

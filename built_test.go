@@ -1,0 +1,139 @@
+package verify
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/imageverify/verify/internal/builders"
+)
+
+// builtEpoch is the SOURCE_DATE_EPOCH of the BuildKit builds.
+const builtEpoch = 1460000000
+
+// builtCase is a Dockerfile without RUN, after FROM scratch, built by the real
+// builders; what makes layers is package replay's to test, what makes configs
+// and manifests is tested here.
+type builtCase struct {
+	name, directives string
+	only             string // a builder; "" for both
+}
+
+var builtCases = []builtCase{
+	{"one file", "COPY a /", ""},
+	{"a command as a list", "COPY a /\nCMD [\"/a\", \"-x\"]", ""},
+	{"a command for the shell", "COPY a /\nCMD run $HOME \"q\"", ""},
+	{"an empty command", "COPY a /\nCMD []", ""},
+	{"entrypoint drops nothing of its own stage", "COPY a /\nCMD [\"b\"]\nENTRYPOINT [\"/a\"]", ""},
+	{"entrypoint for the shell", "COPY a /\nENTRYPOINT run <in >out & wait", ""},
+	{"environment", "ENV A=1 B=\"two words\"\nENV A=3\nENV PATH=/x:$PATH\nCOPY a /", ""},
+	{"old environment", "ENV A one two\nCOPY a /", ""},
+	{"labels", "LABEL z=1 a=2\nLABEL \"quoted key\"=\"<&>\"\nLABEL z=3\nCOPY a /", ""},
+	{"ports", "EXPOSE 80 443/tcp 53/UDP 8000-8002\nEXPOSE 80\nCOPY a /", ""},
+	{"volumes", "VOLUME /b /a\nVOLUME [\"/c\"]\nCOPY a /", ""},
+	{"user", "USER 1000:1000\nCOPY a /", ""},
+	{"working directory", "WORKDIR /w\nWORKDIR sub\nCOPY a .", ""},
+	{"working directory root", "WORKDIR /\nCOPY a .", ""},
+	{"stop signal", "STOPSIGNAL SIGQUIT\nCOPY a /", ""},
+	{"health check", "HEALTHCHECK --interval=5m --timeout=3s --retries=3 CMD curl -f http://x/ || exit 1\nCOPY a /", ""},
+	{"health check with start", "HEALTHCHECK --start-period=1s --start-interval=2s CMD [\"/a\"]\nCOPY a /", "buildkit"},
+	{"no health check", "HEALTHCHECK NONE\nCOPY a /", ""},
+	{"shell", "SHELL [\"/bin/ash\", \"-e\", \"-c\"]\nCMD run\nCOPY a /", ""},
+	{"shell last", "COPY a /\nSHELL [\"/bin/ash\", \"-c\"]", ""},
+	{"triggers", "ONBUILD COPY . /app\nONBUILD USER app\nCOPY a /", ""},
+	{"maintainer", "MAINTAINER A <a@example.org>\nCOPY a /", ""},
+	{"maintainer late", "COPY a /\nMAINTAINER A <a@example.org>\nCMD [\"/a\"]", ""},
+	{"arguments", "ARG V=1\nARG W\nENV X=$V\nLABEL v=$V\nCOPY a /$V/", ""},
+	{"a directory", "COPY dir /d/\nCMD [\"/d/b\"]", ""},
+	{"all of it", "COPY . /", ""},
+	{"wildcards", "COPY a* dir/* /d/", ""},
+	{"owner", "COPY --chown=7:8 a /\nADD --chown=9 dir /d", ""},
+	{"owners with names on the host", "COPY --chown=33:50 a /", ""},
+	{"mode", "COPY --chmod=4711 a /", "buildkit"},
+	{"the same twice", "COPY a /\nCOPY a /\nCMD [\"/a\"]", "buildkit"},
+	{"many", "ENV A=1\nCOPY a /1\nLABEL a=b\nCOPY dir /2\nWORKDIR /3\nADD a /4\nEXPOSE 1\nUSER x\nCMD [\"y\"]", ""},
+}
+
+func (c builtCase) context(t *testing.T) string {
+	t.Helper()
+	return builders.Context(t, map[string]string{
+		"Dockerfile": "FROM scratch\n" + c.directives + "\n", "a": "a\n", "dir/b": "#!/b\n", "dir/sub/c": "c\n"})
+}
+
+func casesOf(builder string) []builtCase {
+	var out []builtCase
+	for _, c := range builtCases {
+		if c.only == "" || c.only == builder {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// checkBuilt verifies an image by its context, and wants the level.
+func checkBuilt(t *testing.T, ref, context string, level Level) Image {
+	t.Helper()
+	o := Options{Platform: "linux/amd64", Offline: true, Given: Given{Context: context}, RebuildLevel: level,
+		Requirements: Requirements{Only: []string{"rebuild.level"}}}
+	img := verifyOne(t, ref, o)
+	wants(t, img, Verified, "rebuild.level", Pass, "")
+	if img.Rebuild == nil || img.Rebuild.Level != level {
+		t.Errorf("%+v", img.Rebuild)
+	}
+	return img
+}
+
+func TestImagesOfBuildKitAreRebuiltToTheirManifest(t *testing.T) {
+	b := builders.StartBuildKit(t)
+	cases := casesOf("buildkit")
+	if len(cases) < 25 {
+		t.Errorf("%d cases", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			context, file := c.context(t), filepath.Join(t.TempDir(), "oci.tar")
+			b.Build(t, context, file, strconv.Itoa(builtEpoch))
+			img := checkBuilt(t, "oci-archive:"+file, context, SameDigest)
+			if w := img.Rebuild.Witnesses; len(w) != 1 || w[0].Field != "created" {
+				t.Errorf("witnesses %v", w)
+			}
+		})
+	}
+}
+
+func TestImagesOfTheClassicBuilderAreRebuiltToTheirID(t *testing.T) {
+	d := builders.StartDocker(t)
+	cases, contexts := casesOf("classic"), []string{}
+	if len(cases) < 25 {
+		t.Errorf("%d cases", len(cases))
+	}
+	saved := filepath.Join(t.TempDir(), "saved.tar")
+	save := []string{"save", "-o", saved}
+	for i, c := range cases {
+		name := "test/case" + strconv.Itoa(i)
+		contexts = append(contexts, c.context(t))
+		d.BuildClassic(t, name, contexts[i])
+		save = append(save, name)
+	}
+	d.Run(t, save...)
+	for i, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			img := checkBuilt(t, "docker-archive:"+saved+":test/case"+strconv.Itoa(i), contexts[i], SameImageID)
+			for _, w := range img.Rebuild.Witnesses {
+				if !witnessAllowed(w.Field) {
+					t.Errorf("%s is no witness", w.Field)
+				}
+			}
+		})
+	}
+}
+
+// witnessAllowed reports whether a value is one that no source can give.
+func witnessAllowed(field string) bool {
+	switch field {
+	case "docker_version", "container", "container_config.Hostname", "config.Image", "created":
+		return true
+	}
+	return strings.HasPrefix(field, "history[") && strings.HasSuffix(field, "].created") || strings.Contains(field, ": time of ")
+}
