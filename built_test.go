@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -136,4 +137,46 @@ func witnessAllowed(field string) bool {
 		return true
 	}
 	return strings.HasPrefix(field, "history[") && strings.HasSuffix(field, "].created") || strings.Contains(field, ": time of ")
+}
+
+// TestWhatStandsBetweenRunsIsProved builds with a RUN between two COPYs: what
+// the RUN left follows from nothing, and the others are proved all the same.
+func TestWhatStandsBetweenRunsIsProved(t *testing.T) {
+	shell, err := os.ReadFile("/usr/bin/busybox")
+	if err != nil {
+		if shell, err = os.ReadFile("/bin/busybox"); err != nil {
+			t.Fatalf("Debian's package busybox-static: %v", err)
+		}
+	}
+	context := builders.Context(t, map[string]string{"a": "a\n", "sh": string(shell),
+		"Dockerfile": "FROM scratch\nCOPY --chown=0:0 sh /bin/\nCOPY a /one/\nRUN [\"/bin/sh\", \"-c\", \"echo x > /two\"]\nCOPY a /three/\nCMD [\"/bin/sh\"]\n"})
+	if err := os.Chmod(filepath.Join(context, "sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d, b := builders.StartDocker(t), builders.StartBuildKit(t)
+	classic, buildkit := filepath.Join(t.TempDir(), "saved.tar"), filepath.Join(t.TempDir(), "oci.tar")
+	d.BuildClassic(t, "test/run", context)
+	d.Save(t, "test/run", classic)
+	b.Build(t, context, buildkit, strconv.Itoa(builtEpoch))
+	for _, ref := range []string{"docker-archive:" + classic, "oci-archive:" + buildkit} {
+		o := Options{Platform: "linux/amd64", Offline: true, Given: Given{Context: context}, Requirements: Requirements{Only: []string{"rebuild.level", "layer.content"}}}
+		img := verifyOne(t, ref, o)
+		wants(t, img, Incomplete, "layer.content", Unknown, "run-unproved")
+		wants(t, img, Incomplete, "rebuild.level", Unknown, "run-unproved")
+		r := img.Rebuild
+		if len(r.Layers) != 4 || r.Level != NoLevel {
+			t.Fatalf("%s: level %q, %d layers", ref, r.Level, len(r.Layers))
+		}
+		for i, l := range r.Layers {
+			run := i == 2
+			if l.Level.Reaches(SameLayers) == run || (l.Reason == "run-unproved") != run || (l.Coverage.Bytes.Proved == 0) != run {
+				t.Errorf("%s: layer %d: %+v %+v", ref, i+1, l, *l.Coverage)
+			}
+		}
+		if c := r.Coverage.Bytes; c.Proved != int64(len(shell))+4 || c.Unproved != 2 {
+			t.Errorf("%s: coverage %+v", ref, c)
+		}
+		o.Requirements.Accept = []string{"run-unproved"}
+		wants(t, verifyOne(t, ref, o), Verified, "layer.content", Unknown, "run-unproved")
+	}
 }

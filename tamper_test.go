@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/imageverify/verify/internal/corpus"
+	"github.com/imageverify/verify/rebuild"
 )
 
 // specimen is one image taken out of a layout, to be damaged and written into
@@ -28,6 +29,8 @@ type specimen struct {
 	layers     [][]byte
 	// blobs override what is written under a digest.
 	blobs map[v1.Hash][]byte
+	// official writes the manifest as the official library's pipeline does.
+	official bool
 	// published is the config as it was read; written is how this package
 	// writes the same values.
 	published, written []byte
@@ -131,6 +134,12 @@ func (s *specimen) write() string {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	config, manifest := s.configBytes(), s.encode(s.manifest)
+	if s.official {
+		var err error
+		if manifest, err = rebuild.NewManifest(rebuild.FormOfficial, s.manifest.Config, s.manifest.Layers, s.manifest.Annotations); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	s.descriptor.Digest, s.descriptor.Size = sha(manifest), int64(len(manifest))
 	index := s.encode(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{s.descriptor}})
 	s.put(dir, s.manifest.Config.Digest, config)
