@@ -219,8 +219,10 @@ func layerCases(t testing.TB) []layerCase {
 			{name: longName + "/" + longName, mode: 0o644, text: "x"}, {name: "ünïcode", mode: 0o644}, {name: "bigid", mode: 0o644, owner: 3000000}, {name: "l", mode: linkBit, text: longName + longName}, {name: "d/" + longName + "=" + longName + "/" + longName, mode: 0o644}})}}},
 		{name: "GNU headers", dockerfile: "FROM scratch\nADD gnu.tar /g/\n", context: []written{{name: "gnu.tar", mode: 0o644, text: archiveOf(t, func(h *tar.Header) { h.Format = tar.FormatGNU }, []written{
 			{name: longName + "/" + longName, mode: 0o644, text: "x"}, {name: "bigid", mode: 0o644, owner: 3000000}, {name: "l", mode: linkBit, text: longName + longName}, {name: "d=" + longName + "/" + longName, mode: 0o644}})}}},
-		{name: "a folder removed and made again", dockerfile: "FROM test/base\nADD again.tar /\n", only: Classic, context: []written{{name: "again.tar", mode: 0o644, text: archiveOf(t, nil, []written{
-			{name: "private", mode: 0o644}, {name: "private/", mode: dirBit | 0o710}, {name: "private/a", mode: 0o644, text: "new"}})}}},
+		{name: "a folder removed and made again", dockerfile: "FROM test/base\nADD again.tar /\nADD again.tar /\n", context: []written{{name: "again.tar", mode: 0o644, text: archiveOf(t, nil, []written{
+			{name: "private", mode: 0o644}, {name: "private/", mode: dirBit | 0o710}, {name: "private/b", mode: 0o644, text: "new"},
+			{name: "usr/lib", mode: 0o644}, {name: "usr/lib/", mode: dirBit | 0o755}, {name: "usr/lib/l.so", mode: 0o644, text: "so"},
+			{name: "etc", mode: 0o644}, {name: "etc/", mode: dirBit | 0o755}, {name: "etc/motd", mode: 0o600, text: "motd\n"}, {name: "etc/+", mode: 0o644}})}}},
 		{name: ".dockerignore", dockerfile: "FROM scratch\nCOPY . /\nCOPY d /d2/\n", context: append([]written{{name: ".dockerignore", mode: 0o644, text: "*.txt\nd/sub\n!d/sub/deep\nz\n!z/y.txt\n"}}, treeContext...)},
 		{name: "RUN between", dockerfile: "FROM test/base\nCOPY a.txt /a\nRUN echo x > /r && rm /etc/motd && mkdir -p /run/d && chmod 711 /run/d\nCOPY d /run/d/\nCOPY b.txt /etc/\nRUN rm -r /private && ln -s run /var\nWORKDIR /private/x\nCOPY run /var/d/run\nADD plain.tar /var/\n", context: append(archives, treeContext...)},
 		{name: "old and odd times", dockerfile: "FROM scratch\nADD times.tar /\n", context: []written{{name: "times.tar", mode: 0o644, text: archiveOf(t, func(h *tar.Header) { h.Format = tar.FormatPAX }, []written{

@@ -112,6 +112,9 @@ func (w *indexer) visit(ctx context.Context, at string, n *node) error {
 	if err != nil || mark == nil {
 		return err
 	}
+	if sure && w.in.Dialect == BuildKit { // Docker's writes it, BuildKit's own differ does not
+		return cannot(ArchiveUnusual, "%s removes a directory of the layers below and makes it again", at)
+	}
 	return w.add(*mark, !sure)
 }
 

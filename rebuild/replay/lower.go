@@ -51,9 +51,8 @@ func (p *player) asBelow(ctx context.Context, at string, n *node) (bool, error) 
 	if n.carried {
 		return true, nil
 	}
-	if _, through := p.tree.find(at); !through {
-		return false, nil
-	}
+	// Also in a directory that was removed and made again: BuildKit compares
+	// what is in that with what was.
 	old, err := p.tree.original(at)
 	if err != nil || old == nil || !p.sameHeader(n.ino.entry, *old) {
 		return false, err
@@ -89,8 +88,6 @@ func (p *player) mark(at string, n *node) (e *checksums.Entry, sure bool, err er
 		return nil, false, err
 	case n.children[opaqueName] != nil:
 		return nil, false, cannot(ArchiveUnusual, "%s is a name that layers have a use for", path.Join(at, opaqueName))
-	case hides && p.in.Dialect == BuildKit:
-		return nil, false, cannot(ArchiveUnusual, "%s removes a directory of the layers below and makes it again", at)
 	}
 	dir := &n.ino.entry
 	return &checksums.Entry{Path: path.Join(at, opaqueName), Type: tar.TypeReg, Mode: dir.Mode & 0o777,

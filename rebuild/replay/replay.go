@@ -83,6 +83,9 @@ type Input struct {
 	// Contents opens a file of the layers below, by its clean path; nil where
 	// only their entries are known.
 	Contents func(path string) (io.ReadCloser, error)
+	// List names what the layers below have in a directory; nil where that is
+	// not known.
+	List func(dir string) ([]string, error)
 	// From is the tree of the stage or image that --from names, best a
 	// Stage's; nil where it is not known.
 	From fs.FS
@@ -162,7 +165,7 @@ func (p *player) play(ctx context.Context) error {
 func newPlayer(in Input) *player {
 	limits := in.Limits.OrDefault()
 	if c := in.Directive.Copy; c != nil && c.Link {
-		in.Lower, in.Contents = nil, nil // --link writes onto nothing, whatever is below
+		in.Lower, in.Contents, in.List = nil, nil, nil // --link writes onto nothing, whatever is below
 	}
 	t := newTree(in.Lower, limits)
 	t.reads = in.Contents

@@ -54,11 +54,11 @@ func (s *Stage) Add(b Below) {
 	s.levels = append(s.levels, level{below: &belowLayer{Below: b, spill: s.spill, limits: s.limits}})
 }
 
-// Play plays a directive on top of the stage, and adds its layer. Lower and
-// Contents of the input are the stage's. What it returns belongs to the stage.
+// Play plays a directive on top of the stage, and adds its layer. Lower,
+// Contents and List of the input are the stage's. What it returns belongs to the stage.
 func (s *Stage) Play(in Input) (*Played, error) {
-	below := &Stage{ctx: s.ctx, levels: slices.Clip(s.levels)} // as it is now
-	in.Lower, in.Contents = nil, below.Open
+	below := &Stage{ctx: s.ctx, spill: s.spill, limits: s.limits, levels: slices.Clip(s.levels)} // as it is now
+	in.Lower, in.Contents, in.List = nil, below.Open, below.lister()
 	if len(s.levels) > 0 {
 		in.Lower = below.Lower
 	}
@@ -182,6 +182,25 @@ func (s *Stage) FS() (fs.FS, error) {
 		}
 	}
 	return &treeFS{t}, nil
+}
+
+// lister names what is in the directories of the stage as it is now.
+func (s *Stage) lister() func(dir string) ([]string, error) {
+	var tree fs.FS // few directives ask
+	return func(dir string) ([]string, error) {
+		var err error
+		if tree == nil {
+			if tree, err = s.FS(); err != nil {
+				return nil, err
+			}
+		}
+		entries, err := fs.ReadDir(tree, dir)
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names, err
+	}
 }
 
 // merge puts what is in a directory of an upper layer over the tree.

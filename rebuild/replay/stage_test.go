@@ -280,6 +280,55 @@ func TestWhatIsNotAtHandBelowIsNotReplayed(t *testing.T) {
 	}
 }
 
+func TestADirectoryRemovedAndMadeAgainHidesWhatWasInIt(t *testing.T) {
+	dir := func(name string) written { return written{name: name, mode: dirBit | 0o755} }
+	reg := func(name, text string) written { return written{name: name, mode: 0o644, text: text} }
+	base := []written{dir("d/"), reg("d/a", "a"), reg("d/same", "s"), dir("d/sub/"), reg("d/sub/x", "x"), reg("d/sub/y", "y"), dir("d/z/"), reg("d/z/deep", "z"), dir("e/"), reg("e/f", "f")}
+	again := archiveOf(t, nil, []written{reg("d", ""), dir("d/"), reg("d/+", "new"), reg("d/same", "s"), dir("d/sub/"), reg("d/sub/y", "new"), reg("d/z", "a file"), reg("e", ""), dir("e/"), reg("e/f", "f")})
+	in := Input{Directive: addOf("/", "a.tar"), Context: archiveContext([]byte(again)), Dialect: BuildKit}
+	for _, c := range []struct {
+		format Format
+		want   []string
+	}{
+		{FormatBuildKit, []string{"d/", "d/+", "d/.wh.a", "d/sub/", "d/sub/.wh.x", "d/sub/y", "d/z"}},
+		{FormatDocker, []string{"d/", "d/.wh..wh..opq", "d/+", "d/same", "d/sub/", "d/sub/y", "d/z", "e/", "e/.wh..wh..opq", "e/f"}},
+	} {
+		s := stageOver(t, base)
+		p, err := s.Play(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var layer bytes.Buffer
+		if _, err := p.Write(t.Context(), Stamp{Format: c.format}, &layer); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range readEntries(t, layer.Bytes()) {
+			got = append(got, e.head.Name)
+			if strings.HasPrefix(e.head.Name, "d/.wh.a") && (e.head.Mode != 0 || e.head.ModTime.Unix() != 0) {
+				t.Errorf("%s has mode %o, time %v", e.head.Name, e.head.Mode, e.head.ModTime)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.format, got, c.want)
+		}
+		tree := []string{"d/", "d/+=new", "d/same=s", "d/sub/", "d/sub/y=new", "d/z=a file", "e/", "e/f=f"}
+		if got := listing(t, treeOf(t, s)); !slices.Equal(got, tree) {
+			t.Errorf("%s: the tree is %q, want %q", c.format, got, tree)
+		}
+		over := stageOver(t, base)
+		over.Add(belowOf(t, layer.Bytes()))
+		if got := listing(t, treeOf(t, over)); !slices.Equal(got, tree) {
+			t.Errorf("%s: the layer over its base makes %q, want %q", c.format, got, tree)
+		}
+	}
+	in.Lower = stageOver(t, base).Lower // and nothing to list it by
+	var no *NotReplayable
+	if _, err := WriteLayer(t.Context(), in, Stamp{}, io.Discard); !errors.As(err, &no) || no.Reason != ArchiveUnusual {
+		t.Errorf("a base that cannot be listed: error %v", err)
+	}
+}
+
 func TestLayersBelowThatMakeNoSenseEndInAnError(t *testing.T) {
 	for name, layer := range map[string][]written{
 		"a link to itself":  {{name: "l=l", mode: 0o644}},

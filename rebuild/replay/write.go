@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -125,13 +127,16 @@ func (p *Played) Write(ctx context.Context, stamp Stamp, w io.Writer) (*Written,
 	sum := &summed{w: w, hash: sha256.New()}
 	buffered := bufio.NewWriterSize(sum, 256<<10)
 	a := &archiver{player: p.player, ctx: ctx, stamp: stamp, tw: tar.NewWriter(buffered),
-		first: map[*inode]string{}, left: map[*node]bool{}, out: &Written{Stamped: p.player.stamped}}
+		first: map[*inode]string{}, left: map[*node]bool{}, removed: map[*node][]string{}, out: &Written{Stamped: p.player.stamped}}
 	if stamp.Format == FormatBuildKit {
+		if err := a.findRemoved(".", p.player.tree.root, false); err != nil {
+			return nil, err
+		}
 		if _, err := a.leave(".", p.player.tree.root); err != nil {
 			return nil, err
 		}
 	}
-	if err := walk(".", p.player.tree.root, a.visit); err != nil {
+	if err := a.walk(".", p.player.tree.root); err != nil {
 		return nil, err
 	}
 	if err := a.tw.Close(); err != nil {
@@ -167,13 +172,90 @@ type archiver struct {
 	tw    *tar.Writer
 	first map[*inode]string // the first name of each inode that has several
 	left  map[*node]bool    // what is below as it is
-	out   *Written
+	// removed are the names that a directory below had, which was removed and
+	// made again; for FormatBuildKit.
+	removed map[*node][]string
+	out     *Written
+}
+
+// walk writes what is in a directory.
+func (a *archiver) walk(dir string, n *node) error {
+	names := slices.Sorted(maps.Keys(n.children))
+	if gone := a.removed[n]; len(gone) > 0 {
+		names = slices.Sorted(slices.Values(slices.Concat(names, gone)))
+	}
+	for _, name := range names {
+		at, child := path.Join(dir, name), n.children[name]
+		if child == nil {
+			if err := a.writeRemoval(dir, name); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := a.visit(at, child); err != nil {
+			return err
+		}
+		if err := a.walk(at, child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRemoval writes a whiteout as BuildKit does, which sets nothing but the
+// name.
+func (a *archiver) writeRemoval(dir, name string) error {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(dir, whiteoutPrefix+name), ModTime: time.Unix(0, 0)}
+	if err := a.tw.WriteHeader(h); err != nil {
+		return fmt.Errorf("writing the header of %s: %w", h.Name, err)
+	}
+	return nil
+}
+
+// findRemoved finds what was in directories that were removed and made again,
+// and is no longer. inside says that dir lies in such a one.
+func (a *archiver) findRemoved(dir string, n *node, inside bool) error {
+	for name, child := range n.children {
+		if child.ino.entry.Type != tar.TypeDir {
+			continue
+		}
+		at := path.Join(dir, name)
+		again := inside
+		if child.opaque || inside {
+			old, err := a.tree.below(at)
+			if err != nil {
+				return err
+			}
+			again = old != nil && old.Type == tar.TypeDir
+		}
+		if again {
+			if err := a.listRemoved(at, child); err != nil {
+				return err
+			}
+		}
+		if err := a.findRemoved(at, child, again); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *archiver) listRemoved(at string, n *node) error {
+	if a.in.List == nil {
+		return cannot(ArchiveUnusual, "%s removes a directory of the layers below and makes it again", at)
+	}
+	names, err := a.in.List(at)
+	if err != nil {
+		return fmt.Errorf("listing %s in the layers below: %w", at, err)
+	}
+	a.removed[n] = slices.DeleteFunc(names, func(name string) bool { return n.children[name] != nil })
+	return nil
 }
 
 // leave finds what BuildKit leaves out, of that which is in a directory. It
 // reports whether that is everything.
 func (a *archiver) leave(dir string, n *node) (bool, error) {
-	all := true
+	all := len(a.removed[n]) == 0
 	for name, child := range n.children {
 		at := path.Join(dir, name)
 		inside, err := a.leave(at, child)
