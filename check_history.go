@@ -32,6 +32,9 @@ func findDirectives(f *facts) *Finding {
 		all += fmt.Sprintf(", above %s of the base image", plural(a.Alignment.BaseEntries, "entry"))
 	}
 	out := ofParts(parts, all).with(fileEvidence(a))
+	if len(f.also) > 0 {
+		out.details().AlsoMatches = f.also
+	}
 	if len(a.Alignment.Holes) > 0 {
 		out.details().Holes = slices.Sorted(maps.Keys(a.Alignment.Holes))
 	}

@@ -32,6 +32,9 @@ type facts struct {
 	trace     *provenance.Trace
 	traceErr  error
 	reachable reachFact
+	// also are directories whose Dockerfile gives the same history as the
+	// judged one.
+	also []string
 
 	sums []sumFact
 	// compared says that content was asked for.

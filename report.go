@@ -183,6 +183,9 @@ type Details struct {
 	// Builder is the program that made the image, by its own account, where
 	// that is one that reads no Dockerfile.
 	Builder string `json:"builder,omitempty"`
+	// AlsoMatches are other directories of the origin's commit whose Dockerfile
+	// gives the same history.
+	AlsoMatches []string `json:"alsoMatches,omitempty"`
 	// Holes are variables that only the base image knows.
 	Holes []string `json:"holes,omitempty"`
 	// Candidates are the origins that were tried, in order.

@@ -42,6 +42,17 @@ func (s *session) traceOrigin(ctx context.Context, f *facts, n need) error {
 	return ctx.Err()
 }
 
+// findAlso looks for other Dockerfiles of the origin's commit that give the same
+// history, where the history is what is asked about.
+func (s *session) findAlso(ctx context.Context, f *facts) {
+	if f.trace == nil || !s.options.Requirements.wants("history.directives") {
+		return
+	}
+	defer s.timeStage("also")()
+	// An error is ctx's, which every stage ends with.
+	f.also, _ = f.trace.AlsoMatches(ctx)
+}
+
 // subject is what is known of the image that is traced.
 func (s *session) subject(f *facts) (provenance.Subject, error) {
 	cfg, platform := f.configFile(), f.img.Platform()

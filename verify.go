@@ -75,6 +75,7 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 	// Dockerfile; what rests on the origin comes after it.
 	s.compareContent(ctx, f, need)
 	s.checkReachable(ctx, f, need)
+	s.findAlso(ctx, f)
 	s.checkSums(ctx, f, need)
 	s.rebuildImage(ctx, f, need)
 	s.inspectPins(f, need)

@@ -34,6 +34,6 @@ func history() *verify.Report {
 	}
 	img.History[6].Entry.Comment, img.History[6].Entry.Author = "merged by hand", "A. Hand"
 	img.History[4].Diff.After = " # end"
-	img.Findings = append(img.Findings, verify.Finding{Check: "history.config", Status: verify.Unknown, Reason: "base-unknown", Evidence: evidence(), Summary: "the base is not known", Details: &verify.Details{Builder: "ko"}})
+	img.Findings = append(img.Findings, verify.Finding{Check: "history.config", Status: verify.Unknown, Reason: "base-unknown", Evidence: evidence(), Summary: "the base is not known", Details: &verify.Details{Builder: "ko", AlsoMatches: []string{"a", "b", "c", "d", "e"}}})
 	return report(img)
 }

@@ -153,6 +153,9 @@ func (c *canvas) detailEntries(f *verify.Finding) []entry {
 	if d.Behind > 0 {
 		add("behind", newerEntries(d.Behind))
 	}
+	if len(d.AlsoMatches) > 0 {
+		add("matches too", alsoMatches(d.AlsoMatches, c.Verbose))
+	}
 	if len(d.Holes) > 0 {
 		add("variables", strings.Join(d.Holes, ", ")+": only the base image knows what they were")
 	}
@@ -242,4 +245,17 @@ func counts(m map[string]int) string {
 		list = append(list, fmt.Sprintf("%d %s", m[class], class))
 	}
 	return strings.Join(list, ", ")
+}
+
+// maxAlso is how many directories that match too are named unless all are to
+// be shown.
+const maxAlso = 4
+
+// alsoMatches names directories.
+func alsoMatches(dirs []string, all bool) string {
+	more := ""
+	if n := len(dirs) - maxAlso; n > 0 && !all {
+		dirs, more = dirs[:maxAlso], fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(dirs, ", ") + more + ": the history cannot tell them apart"
 }

@@ -23,6 +23,10 @@ func (r *Repository) URL() string { return r.url }
 // Location returns where objects are read from: a local path, or the https URL.
 func (r *Repository) Location() string { return r.location }
 
+// Local reports whether the objects lie in a local repository, so that reading
+// one more asks no server.
+func (r *Repository) Local() bool { return r.remote == nil }
+
 // Commit is a commit of a repository, verified.
 type Commit struct {
 	// ID is the commit's id, Tree that of its root tree, in hex.
