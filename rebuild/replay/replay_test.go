@@ -75,6 +75,7 @@ func play(t testing.TB, in Input) ([]string, error) {
 		return nil, err
 	}
 	defer result.Close()
+	checkWritten(t, in, result)
 	var lines []string
 	for _, e := range entries(t, result.Index) {
 		line := fmt.Sprintf("%c %o %d:%d %s", e.Type, e.Mode, e.UID, e.GID, e.Path)
@@ -96,6 +97,30 @@ func play(t testing.TB, in Input) ([]string, error) {
 		lines = append(lines, line)
 	}
 	return lines, nil
+}
+
+// checkWritten holds the archive that has every entry to the entries.
+func checkWritten(t testing.TB, in Input, result *Result) {
+	t.Helper()
+	var layer bytes.Buffer
+	_, err := WriteLayer(t.Context(), in, Stamp{Format: FormatDocker, MarkNew: true}, &layer)
+	var no *NotReplayable
+	if errors.As(err, &no) && no.Reason == ContentBelow {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written, listed []string
+	for _, e := range entries(t, belowOf(t, layer.Bytes()).Index) {
+		written = append(written, e.Path+" "+describe(e))
+	}
+	for _, e := range entries(t, result.Index) {
+		listed = append(listed, e.Path+" "+describe(e))
+	}
+	if !slices.Equal(written, listed) {
+		t.Errorf("written:\n%s\nlisted:\n%s", strings.Join(written, "\n"), strings.Join(listed, "\n"))
+	}
 }
 
 func archiveContext(data []byte) fs.FS {
