@@ -113,6 +113,8 @@ func FuzzMatch(f *testing.F) {
 	f.Add(scratchFile, strings.Join([]string{"/bin/sh -c #(nop) ADD " + addHash + " in / ", "/bin/sh -c #(nop)  ENV A=1", "/bin/sh -c x  y", `/bin/sh -c #(nop)  CMD ["c"]`}, "\n"), uint64(0b1010), 2)
 	f.Add("FROM x\nENV A=$X$Y B=${X:-$PATH}\nWORKDIR s\nRUN z\nONBUILD RUN y\n", "ENV X=a b=c Y=d\nENV A=adcd B=a\nWORKDIR /s\nRUN /bin/sh -c z # buildkit", uint64(0b0011), 2)
 	f.Add("FROM x\nENV A=$A$A$A$B$C$A\n", "imported\n/bin/sh -c #(nop)  ENV A=aaaaaaaaaaaaaaaaaaaaaaaaaaaaa", uint64(2), -1)
+	f.Add("FROM x\nENV A=1\nRUN --mount=type=bind,target=/x c\nARG V=1\n", "imported\n/bin/sh -c #(nop) ENV A=1\n/bin/sh -c --mount=type=bind,target=/x c:sha256:"+addHash[len("file:"):]+"\n/bin/sh -c #(nop) ARG V", uint64(0b1010), 2)
+	f.Add("FROM x\nUSER a\n", "/bin/sh -c #(nop)  ONBUILD RUN b\n/bin/sh -c b\n/bin/sh -c #(nop)  USER a", uint64(0b101), 1)
 	f.Fuzz(func(t *testing.T, file, lines string, empty uint64, layers int) {
 		if len(file)+len(lines) > 1<<14 {
 			return
