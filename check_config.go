@@ -19,11 +19,15 @@ func findConfig(f *facts) *Finding {
 	if f.inLayout() || !a.Matched() {
 		return nil
 	}
+	base := v1.Config{}
 	if a.Build.Base != dockerfile.Scratch {
-		return finding(Unknown, "base-unknown", "the config of the base image %s is not known", a.Build.Base)
+		if f.base == nil || f.base.config == nil || f.base.err != nil {
+			return finding(Unknown, "base-unknown", "the config of the base image %s is not known", dockerfile.Readable(a.Build.Base))
+		}
+		base = f.base.config.Config
 	}
 	own := a.Build.ConfigIn(a.Alignment.Dialect)
-	want, got := own.Over(v1.Config{}), f.configFile().Config
+	want, got := own.Over(base), f.configFile().Config
 	want.ArgsEscaped = escaped(a.Build, want, got)
 	if a.Alignment.Dialect == dockerfile.Buildah {
 		takeBuildahs(&want, got)

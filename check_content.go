@@ -25,9 +25,10 @@ func findContent(f *facts) *Finding {
 	}
 	for _, c := range f.content {
 		if c.layer < 0 {
-			parts = append(parts, layerlessPart(c))
+			parts = append(parts, layerlessPart(f, c))
 		}
 	}
+	parts = append(parts, restOfBase(f)...)
 	if len(parts) == 0 && f.judged() == nil {
 		return finding(Unknown, "no-dockerfile", "the image has no layers, and there is no Dockerfile to say that it should have none")
 	}
@@ -36,7 +37,11 @@ func findContent(f *facts) *Finding {
 	}
 	// What the user can mend is the reason that stands first.
 	slices.SortStableFunc(parts, func(a, b Part) int { return contextFirst(a) - contextFirst(b) })
-	out := ofParts(parts, fmt.Sprintf("%s of %s proved from the source, entry by entry", FormatBytes(bytes.Proved), FormatBytes(bytes.Total())))
+	all := fmt.Sprintf("%s of %s proved from the source, entry by entry", FormatBytes(bytes.Proved), FormatBytes(bytes.Total()))
+	if bytes.Base > 0 {
+		all += fmt.Sprintf(", %s by the verified base", FormatBytes(bytes.Base))
+	}
+	out := ofParts(parts, all)
 	out.details().Bytes, out.details().Files = &bytes, &files
 	for _, c := range f.content {
 		if c.result != nil {
@@ -96,7 +101,10 @@ func (f *facts) accountedLayers() []accountedLayer {
 			part = layoutLayer(f, i)
 		}
 		l := accountedLayer{part: part, bytes: Coverage{Unproved: size}, files: Coverage{Unproved: count}}
-		if part.Status == Pass {
+		switch {
+		case part.Status == Pass && f.contentOf(i).base:
+			l.bytes, l.files = Coverage{Base: size}, Coverage{Base: count}
+		case part.Status == Pass:
 			l.bytes, l.files = Coverage{Proved: size}, Coverage{Proved: count}
 		}
 		f.accounted = append(f.accounted, l)
@@ -140,7 +148,7 @@ func contentPart(f *facts, i int) (part Part, size, count int64) {
 	}
 	switch {
 	case c.base:
-		return Part{name, Unknown, "base-unverified", "a layer of the base image " + c.what}, size, count
+		return basePart(f, i, name, c), size, count
 	case errors.Is(c.err, errNoDirective):
 		return Part{name, Unknown, "no-dockerfile", c.err.Error()}, size, count
 	case c.err != nil:
@@ -164,9 +172,11 @@ func sameText(l *checksums.Layer, c contentFact) string {
 
 // layerlessPart judges what the history says left no layer: a directive, or
 // the whole base image.
-func layerlessPart(c contentFact) Part {
+func layerlessPart(f *facts, c contentFact) Part {
 	name := fmt.Sprintf("Dockerfile:%d", c.line)
 	switch {
+	case c.base && f.base.counts() && f.base.layers == 0:
+		return Part{"base image", Pass, "", c.what + " has no layer"}
 	case c.base:
 		return Part{"base image", Unknown, "base-unverified", c.what + " has no layer in the image by the history's account, which nothing shows"}
 	case reasonOf(c.err) == "run-unproved":

@@ -23,7 +23,9 @@ func findDigests(f *facts) *Finding {
 		cached = cached && l.layer != nil && l.layer.FromCache
 	}
 	all := fmt.Sprintf("manifest, config and %s (%s) hash to their digests and diff IDs", plural(len(f.layers), "layer"), FormatBytes(bytes))
-	if cached {
+	if f.above != nil && len(f.layers) > 0 {
+		all = fmt.Sprintf("manifest and config hash to their digests; %s as read in the image above, by diff ID", plural(len(f.layers), "layer"))
+	} else if cached {
 		all += ", the layers as read before"
 	}
 	out := ofParts(parts, all).with(Evidence{Kind: "digest", Value: identity(f.img).String()})

@@ -13,7 +13,7 @@ func pinChecks() []check {
 	for _, r := range pins.Rules() {
 		out = append(out, check{
 			id: r.ID, passes: r.Passes, fix: r.Fix,
-			needs:    needConfig | needTrace | needPins,
+			needs:    needConfig | needTrace,
 			required: never,
 			others:   []string{r.Reason},
 			find:     func(f *facts) *Finding { return findPin(f, r) },
@@ -33,10 +33,22 @@ func withPins(texts map[string]string) map[string]string {
 // inspectPins looks at the directives that the image was built by.
 func (s *session) inspectPins(f *facts, n need) {
 	a := f.judged()
-	if n&needPins == 0 || !a.Matched() || a.Build == nil {
+	if n&needTrace == 0 || !a.Matched() || a.Build == nil {
 		return
 	}
 	f.pins = pins.Inspect(a.Build, &f.configFile().Config.User)
+}
+
+// inputsOf are the images that the build reads from beside its base.
+func inputsOf(f *facts) []Input {
+	if f.pins == nil {
+		return nil
+	}
+	var out []Input
+	for _, x := range f.pins.Images {
+		out = append(out, Input{Reference: x.Name, Line: x.Line, How: x.How})
+	}
+	return out
 }
 
 // findPin judges one rule. It applies where the directives hold something that

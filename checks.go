@@ -16,8 +16,10 @@ const (
 	needSums
 	needContent
 	needReach
-	needPins
 	needRebuild
+	needBase  // which image is the base, and its config
+	needChain // the base verified itself
+	needFresh // what the base's tag names now
 )
 
 // check is a row of the table: one thing that is checked about an image.
@@ -133,7 +135,7 @@ var checkTable = append([]check{
 	{
 		id:       "history.config",
 		passes:   "Env, Cmd, Entrypoint, User, WorkingDir, Labels, ExposedPorts, Volumes, StopSignal, Healthcheck, OnBuild and Shell are what the directives give",
-		needs:    needConfig | needTrace,
+		needs:    needConfig | needTrace | needBase,
 		required: never,
 		fails:    []string{"config-differs"},
 		others:   []string{"label-added", "base-unknown"},
@@ -147,6 +149,23 @@ var checkTable = append([]check{
 		fails:    []string{"hash-differs", "object-mismatch"},
 		others:   slices.Concat([]string{"no-dockerfile", "context-unknown", "files-elsewhere", "hash-unknown", "needs-builder"}, unreadSource),
 		find:     findHistoryContent,
+	},
+	{
+		id:       "base.layers",
+		passes:   "the layers and the history below the Dockerfile's own are those of the image that it builds on, by diff ID, and that image is itself verified to the depth asked",
+		needs:    needConfig | needLayers | needTrace | needContent | needSums | needReach | needBase | needChain,
+		required: never,
+		fails:    []string{"base-differs", "base-history-differs", "base-claim-differs", "base-failed"},
+		others:   slices.Concat([]string{"base-unverified", "base-not-found", "base-name-differs", "base-unknown", "not-followed"}, unreadBlob),
+		find:     findBaseLayers,
+	},
+	{
+		id:       "base.freshness",
+		passes:   "the base's tag still names the image that this one was built on",
+		needs:    needConfig | needTrace | needBase | needFresh,
+		required: never,
+		others:   slices.Concat([]string{"base-moved", "not-followed", "library-stale"}, unreadBlob),
+		find:     findFresh,
 	},
 	{
 		id:       "rootfs.checksum",
@@ -170,7 +189,7 @@ var checkTable = append([]check{
 	{
 		id:       "layer.content",
 		passes:   "every layer is accounted for: ADD, COPY and WORKDIR layers entry by entry from the source, base layers by a verified base",
-		needs:    needConfig | needLayers | needTrace | needContent,
+		needs:    needConfig | needLayers | needTrace | needContent | needBase | needChain,
 		required: always,
 		fails: []string{"content-differs", "file-added", "file-missing", "type-differs", "mode-differs", "owner-differs", "link-differs",
 			"xattr-differs", "time-differs", "format-differs", "order-differs", "duplicate-path", "unsafe-path", "trailing-data", "object-mismatch", "malformed", "digest-mismatch"},

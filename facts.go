@@ -29,6 +29,11 @@ type facts struct {
 	// layers is one a layer of the manifest, nil when no check asked for them.
 	layers []layerFact
 
+	// above is the image of which this one is the base; nil for one that the user
+	// named. as is the name that the other's Dockerfile gives it.
+	above *facts
+	as    string
+
 	trace     *provenance.Trace
 	traceErr  error
 	reachable reachFact
@@ -46,6 +51,10 @@ type facts struct {
 	// accounted are one a layer: how its content was judged.
 	accounted []accountedLayer
 
+	// base is the image that this one is built on; nil where it is on nothing, or
+	// no check asks.
+	base *baseFact
+
 	// pins is what the directives leave open; nil where no Dockerfile matched.
 	pins *pins.Result
 }
@@ -56,6 +65,9 @@ type layerFact struct {
 	layer *checksums.Layer
 	// err says that the blob could not be had.
 	err error
+	// shared says that the layer was read in the image above, whose descriptor
+	// desc is.
+	shared bool
 }
 
 // reachFact says whether the origin's commit is on a branch or tag.

@@ -26,8 +26,6 @@ func (g Given) validate(library string) error {
 		return usage(g.Context, "--source and --context exclude each other: the source's directory is the context")
 	case g.Source != "" && g.Dockerfile == "-":
 		return usage("-", "--dockerfile -: with --source the Dockerfile is a file of the source")
-	case g.named() && library != "":
-		return usage(library, "--library is not read where --source, --dockerfile or --context names the build definition")
 	case !g.named() && (g.Target != "" || len(g.BuildArgs) > 0):
 		return usage(g.Target, "--target and --build-arg go with --source, --dockerfile or --context")
 	}

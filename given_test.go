@@ -371,11 +371,6 @@ func TestInputsThatAreNotWhatTheyShouldBeEndTheRun(t *testing.T) {
 			}
 		})
 	}
-	o := given(Given{Context: dir})
-	o.Library = dir
-	if _, err := Verify(context.Background(), []string{"oci:" + nowhere}, o); err == nil || !strings.Contains(err.Error(), "--library is not read") {
-		t.Errorf("with a library: %v", err)
-	}
 }
 
 func TestLabelsAgainstTheUsersWord(t *testing.T) {

@@ -27,6 +27,13 @@ type Options struct {
 	// library's; the zero value names none.
 	Given Given
 
+	// Bases maps images as a FROM names them to references of the images to take
+	// for them; the keys are compared as whole references.
+	Bases map[string]string
+	// Depth is how many base images are verified, one below the other: 0 stands
+	// for 1, AllBases for all of them, NoBases for none.
+	Depth int
+
 	// Library is the official library: a path or an https URL; "" is
 	// DefaultLibrary.
 	Library string

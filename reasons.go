@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"maps"
+	"net"
 	"slices"
 
 	"github.com/imageverify/verify/checksums"
@@ -20,6 +21,13 @@ import (
 // reasonTexts explains every reason code; the manual is made from it.
 var reasonTexts = withPins(map[string]string{
 	"bad-signature":         "the signature is not over the checksum file",
+	"base-claim-differs":    "the image names another base than its Dockerfile, or one that it does not stand on",
+	"base-differs":          "the image does not stand on the layers of the base that its Dockerfile names",
+	"base-failed":           "the base image was verified, and fails",
+	"base-history-differs":  "the base has the layers, and another history",
+	"base-moved":            "the base's tag now names another image",
+	"base-name-differs":     "the image's manifest calls its base by another name than the Dockerfile",
+	"base-not-found":        "no image is known that has the layers below the Dockerfile's own",
 	"base-unknown":          "the base image's config is not known",
 	"base-unverified":       "the layer is the base image's, which was not verified",
 	"blob-absent":           "the blob is not where the manifest says it is",
@@ -116,6 +124,9 @@ func Reasons() []string { return slices.Sorted(maps.Keys(reasonTexts)) }
 // that is itself what the check looks for. errorReasons holds them in the order
 // in which they are tried.
 func reasonOf(err error) string {
+	if e, ok := errors.AsType[*errBase](err); ok {
+		return e.reason
+	}
 	i := slices.IndexFunc(errorReasons, func(r errorReason) bool { return r.is(err) })
 	if i < 0 {
 		return "unreadable"
@@ -130,6 +141,7 @@ type errorReason struct {
 
 var errorReasons = []errorReason{
 	{sentinel(errForeign), "foreign-layer"},
+	{sentinel(errNotNamed), "not-followed"},
 	{kind[*falseBytesError], "digest-mismatch"},
 	{sentinel(network.ErrOffline), "offline"},
 	{kind[*source.MismatchError], "object-mismatch"},
@@ -173,6 +185,8 @@ var errorReasons = []errorReason{
 	{kind[*network.HostError], "no-network"},
 	{kind[*network.IdleError], "no-network"},
 	{kind[*notAnsweredError], "no-network"},
+	{kind[*net.OpError], "no-network"},
+	{kind[*net.DNSError], "no-network"},
 	{kind[*checksums.LimitError], "over-limit"},
 	{kind[*image.LimitError], "over-limit"},
 	{kind[*source.LimitError], "over-limit"},

@@ -80,11 +80,60 @@ type Image struct {
 	// an image that was assembled from it comes; absent where the layers were
 	// not compared.
 	Rebuild *Rebuilt `json:"rebuild,omitempty"`
+	// Base is the image that the Dockerfile builds on; absent where it builds on
+	// nothing, or where no Dockerfile matched.
+	Base *Base `json:"base,omitempty"`
+	// Inputs are the other images that the build reads from: those of stages that
+	// are copied from, and those that are copied or mounted from.
+	Inputs []Input `json:"inputs,omitempty"`
 	// Findings are in the order of docs/checks.md.
 	Findings []Finding `json:"findings"`
 	// History is the image's history beside the Dockerfile's directives, where
 	// it was asked for.
 	History []HistoryRow `json:"history,omitempty"`
+}
+
+// Base is an image that another one is built on.
+type Base struct {
+	// Reference is the base as the Dockerfile names it: "scratch" for nothing.
+	Reference string `json:"reference"`
+	// Found says how it was found: flag, digest (in the Dockerfile), annotation,
+	// tag (as it stands now), or layers, for one that is known by the lowest
+	// layers of the image above alone. Absent where it was not found.
+	Found string `json:"found,omitempty"`
+	// Image is the reference that was opened.
+	Image string `json:"image,omitempty"`
+	// Digest and ImageID are the base's own; null where they are not known.
+	Digest  *string `json:"digest"`
+	ImageID *string `json:"imageID"`
+	// ChainID names its layers one upon the other, Layers and Entries count them
+	// and its history entries in the image above.
+	ChainID string `json:"chainID,omitempty"`
+	Layers  int    `json:"layers"`
+	Entries int    `json:"entries"`
+	// Created is the time that its config, or its last history entry, claims.
+	Created *time.Time `json:"created,omitempty"`
+	// Depth is 1 for the base of the image, 2 for its base, and so on.
+	Depth int `json:"depth"`
+	// OnBuild are its triggers, which run in the image above.
+	OnBuild []string `json:"onBuild,omitempty"`
+	// Verdict is the judgement over the base itself; absent where it was not
+	// verified.
+	Verdict Verdict `json:"verdict,omitempty"`
+	// Origin is where the base comes from, Findings what was found about it.
+	Origin   *Origin   `json:"origin,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
+	// Base is its own base.
+	Base *Base `json:"base,omitempty"`
+}
+
+// Input is an image that a build reads from beside its base.
+type Input struct {
+	// Reference is the image as the Dockerfile names it, Line where.
+	Reference string `json:"reference"`
+	Line      int    `json:"line"`
+	// How is the directive: "FROM" of a stage, "COPY --from=", "RUN --mount from=".
+	How string `json:"how"`
 }
 
 // Origin is where an image comes from: the build definition's repository,

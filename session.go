@@ -22,6 +22,7 @@ import (
 	"github.com/imageverify/verify/internal/local"
 	"github.com/imageverify/verify/internal/network"
 	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/chain"
 	"github.com/imageverify/verify/provenance/library"
 	"github.com/imageverify/verify/provenance/source"
 )
@@ -136,6 +137,14 @@ func (s *session) checkInputs(ctx context.Context) error {
 	if as := s.options.As; strings.Contains(as, "@") {
 		return &RunError{Code: "usage", Message: fmt.Sprintf("--as %q: a name and a tag, without a digest", as), Input: as}
 	}
+	seen := map[string]bool{}
+	for ref := range s.options.Bases {
+		full, err := chain.Reference(ref)
+		if err != nil || seen[full] {
+			return &RunError{Code: "usage", Message: fmt.Sprintf("--base %s: not a reference to an image in a registry, or one that is given twice", ref), Input: ref, err: err}
+		}
+		seen[full] = true
+	}
 	for prefix, path := range s.options.GitMirrors {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			return &RunError{Code: "git-mirror", Message: fmt.Sprintf("git mirror for %s: %s is not a directory", prefix, path), Input: path, err: err}
@@ -147,7 +156,7 @@ func (s *session) checkInputs(ctx context.Context) error {
 			return &RunError{Code: "git-mirror", Message: fmt.Sprintf("git mirror for %s: %v", prefix, err), Input: path, err: err}
 		}
 	}
-	if needsOf(s.options.Requirements)&needTrace == 0 || s.options.Given.named() || s.options.Library == "" || isURL(s.options.Library) {
+	if needsOf(s.options.Requirements)&needTrace == 0 || s.options.Library == "" || isURL(s.options.Library) {
 		return nil
 	}
 	_, err := s.library()
@@ -187,17 +196,43 @@ func (s *session) libraryOnce(ctx context.Context) func() (*library.Library, err
 	})
 }
 
-// open resolves a reference.
-func (s *session) open(ctx context.Context, ref string) (*image.Set, error) {
-	defer s.timeStage("resolve")()
+// imageOptions are the run's options for opening a reference, but the platform.
+func (s *session) imageOptions() image.Options {
 	o := image.Options{
-		Transport: s.transport, Keychain: s.options.Keychain, AllPlatforms: s.options.AllPlatforms,
+		Transport: s.transport, Keychain: s.options.Keychain,
 		Mirrors: s.options.RegistryMirrors, Insecure: s.options.InsecureRegistries, Log: s.options.Log,
 		DockerHost: s.options.DockerHost, DialDaemon: s.transport.DialNamed, Spill: s.cache.TempFile,
 	}
 	if o.Keychain == nil {
 		o.Keychain = authn.NewMultiKeychain()
 	}
+	return o
+}
+
+// openFor resolves a reference to the image for the platform of another one.
+func (s *session) openFor(ctx context.Context, ref string, f *facts) (*image.Set, error) {
+	defer s.timeStage("resolve")()
+	o, platform := s.imageOptions(), platformOf(f)
+	if platform.OS != "" && platform.Architecture != "" {
+		o.Platform, o.PlatformExplicit = &platform, true
+	}
+	return image.Open(ctx, ref, o)
+}
+
+// platformOf is the platform of an image, by its descriptor or its config.
+func platformOf(f *facts) v1.Platform {
+	platform, cfg := f.img.Platform(), f.configFile()
+	if platform.OS == "" && cfg != nil {
+		platform = v1.Platform{OS: cfg.OS, Architecture: cfg.Architecture, Variant: cfg.Variant}
+	}
+	return platform
+}
+
+// open resolves a reference.
+func (s *session) open(ctx context.Context, ref string) (*image.Set, error) {
+	defer s.timeStage("resolve")()
+	o := s.imageOptions()
+	o.AllPlatforms = s.options.AllPlatforms
 	if p := s.options.Platform; p != "" {
 		platform, err := v1.ParsePlatform(p)
 		if err != nil || platform.OS == "" || platform.Architecture == "" {
@@ -223,9 +258,14 @@ func (s *session) givenName(set *image.Set) (given, source string) {
 	return ref.Name, "reference"
 }
 
-// traceName is the name to trace a set under: repository and tag, "" where it
-// has none.
-func (s *session) traceName(set *image.Set) (repository, tag string, err error) {
+// traceName is the name to trace an image under: repository and tag, "" where it
+// has none. A base is known by the name that the Dockerfile above gives it.
+func (s *session) traceName(f *facts) (repository, tag string, err error) {
+	if f.above != nil {
+		repository, tag, _ = chain.Split(f.as)
+		return repository, tag, nil
+	}
+	set := f.set
 	given, _ := s.givenName(set)
 	if given == "" {
 		return "", "", nil

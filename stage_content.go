@@ -65,26 +65,30 @@ func ignores(a *provenance.Attempt) bool {
 // compareContent compares each layer with what its directive makes. Where a
 // layer differs, the next candidate whose Dockerfile matches is tried as well:
 // two commits can hold the same Dockerfile and different files.
-func (s *session) compareContent(ctx context.Context, f *facts, n need) {
+func (s *session) compareContent(ctx context.Context, f *facts, n need) error {
 	a := f.judged()
 	f.compared = n&needContent != 0
 	if !f.compared || a == nil || a.Alignment == nil {
-		return
+		return nil
 	}
 	defer s.timeStage("content")()
 	f.content = s.compareBuild(ctx, f, a)
 	if !a.Matched() || f.trace.Origin != a {
-		return
+		return nil
 	}
 	for first := f.content; !explains(f.content, first); {
 		moved, err := f.trace.Next(ctx)
 		if !moved || err != nil {
 			f.trace.Rejudge(a)
 			f.content = first
-			return
+			return s.findBase(ctx, f, n)
+		}
+		if err := s.findBase(ctx, f, n); err != nil {
+			return err
 		}
 		f.content = s.compareBuild(ctx, f, f.judged())
 	}
+	return nil
 }
 
 // explains reports whether a comparison finds no difference, and finds the

@@ -55,6 +55,10 @@ func (s *session) readLayers(ctx context.Context, f *facts, n need) error {
 	if n&needLayers == 0 {
 		return nil
 	}
+	if f.above != nil {
+		shareLayers(f)
+		return nil
+	}
 	defer s.timeStage("layers")()
 	descriptors := f.manifest().Layers
 	f.layers = make([]layerFact, len(descriptors))

@@ -34,8 +34,12 @@ func (s *session) traceOrigin(ctx context.Context, f *facts, n need) error {
 		return nil
 	}
 	defer s.finishGit()
+	given := s.given
+	if f.above != nil {
+		given = nil // it names the build definition of the image above
+	}
 	f.trace, f.traceErr = provenance.Find(ctx, subject, provenance.Sources{
-		Given:   s.given,
+		Given:   given,
 		Library: func(context.Context) (*library.Library, error) { return s.library() },
 		Open:    s.opener.Open,
 	})
@@ -55,11 +59,8 @@ func (s *session) findAlso(ctx context.Context, f *facts) {
 
 // subject is what is known of the image that is traced.
 func (s *session) subject(f *facts) (provenance.Subject, error) {
-	cfg, platform := f.configFile(), f.img.Platform()
-	if platform.OS == "" {
-		platform.OS, platform.Architecture, platform.Variant = cfg.OS, cfg.Architecture, cfg.Variant
-	}
-	repository, tag, err := s.traceName(f.set)
+	cfg, platform := f.configFile(), platformOf(f)
+	repository, tag, err := s.traceName(f)
 	return provenance.Subject{
 		Digest: f.img.Descriptor.Digest, Manifest: f.img.Manifest().Raw,
 		ImageID: f.manifest().Config.Digest, DiffIDs: cfg.RootFS.DiffIDs,

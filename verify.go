@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 
@@ -59,35 +60,50 @@ func (s *session) reference(ctx context.Context, ref string) ([]Image, error) {
 // image takes one image through the stages, from the config to the verdict.
 func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (Image, error) {
 	f := &facts{set: set, img: img}
-	need := needsOf(s.options.Requirements)
-	s.readConfig(ctx, f, need)
-
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.readLayers(gctx, f, need) })
-	// The files of the origin are read after the trace as well, so they live
-	// with the image's context, not the group's.
-	g.Go(func() error { return s.traceOrigin(ctx, f, need) })
-	if err := g.Wait(); err != nil {
+	err := s.examine(ctx, f, needsOf(s.options.Requirements), s.options.depth())
+	if err := errors.Join(err, f.base.close()); err != nil {
 		return Image{}, err
 	}
-
-	// Comparing the layers can settle on another commit with the same
-	// Dockerfile; what rests on the origin comes after it.
-	s.compareContent(ctx, f, need)
-	s.checkReachable(ctx, f, need)
-	s.findAlso(ctx, f)
-	s.checkSums(ctx, f, need)
-	s.rebuildImage(ctx, f, need)
-	s.inspectPins(f, need)
-	if ctx.Err() != nil {
-		return Image{}, context.Cause(ctx)
-	}
 	out := judgeImage(f, s.options.Requirements)
+	out.Base, out.Inputs = baseOf(f, 1), inputsOf(f)
 	out.Name, out.NameSource = s.givenName(set)
 	if s.options.History {
 		out.History = historyRows(f)
 	}
 	return out, nil
+}
+
+// examine finds out the facts about an image, and about depth of the images that
+// it is built on, one below the other.
+func (s *session) examine(ctx context.Context, f *facts, n need, depth int) error {
+	s.readConfig(ctx, f, n)
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.readLayers(gctx, f, n) })
+	// The files of the origin are read after the trace as well, so they live
+	// with the image's context, not the group's.
+	g.Go(func() error { return s.traceOrigin(ctx, f, n) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+
+	// Comparing the layers can settle on another commit with the same
+	// Dockerfile; what rests on the origin comes after it.
+	if err := errors.Join(s.findBase(ctx, f, n), s.compareContent(ctx, f, n)); err != nil {
+		return err
+	}
+	s.checkReachable(ctx, f, n)
+	s.findAlso(ctx, f)
+	s.checkSums(ctx, f, n)
+	s.rebuildImage(ctx, f, n)
+	s.inspectPins(f, n)
+	if err := s.verifyBase(ctx, f, n, depth); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // judgeImage turns the facts into the image's part of the report.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type flags struct {
 	context      string
 	target       string
 	buildArgs    []string
+	bases        []string
+	depth        string
 	library      string
 	gitMirrors   []string
 	registries   []string
@@ -64,6 +67,8 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringVar(&f.context, "context", "", "take `DIR` as the build context of the Dockerfile (default: DIR/Dockerfile)")
 	set.StringVar(&f.target, "target", "", "the `STAGE` of the Dockerfile that was built (default: the last)")
 	set.StringArrayVar(&f.buildArgs, "build-arg", nil, "a build argument that was given, `NAME=VALUE` (repeatable)")
+	set.StringArrayVar(&f.bases, "base", nil, "take an image for the base that a FROM names, `REF=IMAGE` (repeatable)")
+	set.StringVar(&f.depth, "depth", "1", "verify `N` base images, one below the other (all: down to scratch)")
 	f.addRegistries(set)
 	set.BoolVar(&f.followClaims, "follow-claims", false, "fetch git repositories that only the image names")
 	set.StringArrayVar(&f.keyrings, "keyring", nil, "take distributors' OpenPGP keys from `FILE` (repeatable); only pinned keys count")
@@ -151,6 +156,12 @@ func (a *app) options() (verify.Options, error) {
 	if o.Given, err = a.given(); err != nil {
 		return o, err
 	}
+	if o.Bases, err = bases(f.bases); err != nil {
+		return o, err
+	}
+	if o.Depth, err = depth(f.depth); err != nil {
+		return o, err
+	}
 	if o.RegistryMirrors, err = pairs("--registry-mirror", "HOST=HOST:PORT", f.registries); err != nil {
 		return o, err
 	}
@@ -199,6 +210,38 @@ func rebuildLevel(value string) (verify.Level, error) {
 		return level, usagef("--rebuild %q: the levels are digest, image-id, layers, files", value)
 	}
 	return level, nil
+}
+
+// bases reads --base flags; the value is what follows the first "=", since no
+// reference holds one.
+func bases(values []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, v := range values {
+		ref, image, ok := strings.Cut(v, "=")
+		if !ok || ref == "" || image == "" {
+			return nil, usagef("--base %q: want REF=IMAGE", v)
+		}
+		if _, twice := out[ref]; twice {
+			return nil, usagef("--base: %s is given twice", ref)
+		}
+		out[ref] = image
+	}
+	return out, nil
+}
+
+// depth reads --depth.
+func depth(value string) (int, error) {
+	if value == "all" {
+		return verify.AllBases, nil
+	}
+	n, err := strconv.Atoi(value)
+	switch {
+	case err != nil || n < 0:
+		return 0, usagef("--depth %q: want a number of base images, or all", value)
+	case n == 0:
+		return verify.NoBases, nil
+	}
+	return n, nil
 }
 
 // pairs reads KEY=VALUE flags; the value is what follows the last "=".

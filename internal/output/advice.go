@@ -25,8 +25,15 @@ const (
 // {repository} stand for the finding's and the image's own.
 var advice = map[string]string{
 	"bad-signature":         askDistributor,
-	"base-unknown":          "the config is compared for images built from scratch only; look at the base image's own",
-	"base-unverified":       "verify the base image by itself; to let it stand here: --accept base-unverified",
+	"base-claim-differs":    "ask the publisher: the image and its Dockerfile name different bases",
+	"base-differs":          "do not use the image until its publisher explains what lies between it and its base; where the base given is not the one: --base REF=IMAGE",
+	"base-failed":           "do not use the image: what its base holds is not what the base's source makes",
+	"base-history-differs":  "give the very image that the base was at the time: --base REF=IMAGE",
+	"base-moved":            "rebuild the image on the newer base: {pin}",
+	"base-name-differs":     "fine where the builder found the base under another name; else ask the publisher",
+	"base-not-found":        "give the image that the base was at the time: --base REF=IMAGE",
+	"base-unknown":          "give the base image: --base REF=IMAGE",
+	"base-unverified":       "verify the base images all the way down: --depth all; to let it stand: --accept base-unverified",
 	"blob-absent":           "verify a copy that holds every blob, or the image in its registry",
 	"claim-not-proved":      giveRepository,
 	"comment-differs":       compareHistory,

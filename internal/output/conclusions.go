@@ -25,6 +25,7 @@ var meanings = map[string]string{
 	"history.config":         "the settings are those that the Dockerfile and its base give",
 	"history.content":        "the files that were added are those of the source",
 	"base.layers":            "the lower layers are those of the base that the Dockerfile names",
+	"base.freshness":         "the base is what its tag names today",
 	"rootfs.checksum":        "the rootfs is the one that its distributor publishes",
 	"rootfs.signature":       "the distributor signed the rootfs's checksum",
 	"layer.content":          "every entry of every layer follows from the source",

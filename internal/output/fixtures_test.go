@@ -223,10 +223,19 @@ const nasty = outputtest.Nasty
 func hostile() *verify.Report {
 	r := references()
 	r.Images[0].Findings = append(r.Images[0].Findings, failed().Images[0].Findings...)
+	r.Images[0].Base, r.Images[0].Inputs = based().Images[0].Base, based().Images[0].Inputs
 	fillStrings(reflect.ValueOf(r), nasty)
+	judgeHostile(r)
+	return r
+}
+
+// judgeHostile sets the verdicts of the hostile report.
+func judgeHostile(r *verify.Report) {
 	r.Verdict = verify.Failed
 	r.Images[0].Verdict, r.Images[1].Verdict, r.Images[2].Verdict = verify.Failed, verify.Incomplete, verify.Verified
-	return r
+	for b := r.Images[0].Base; b != nil; b = b.Base {
+		b.Verdict = verify.Incomplete
+	}
 }
 
 // fillStrings sets every string that v leads to.
@@ -264,7 +273,7 @@ var fixtures = []struct {
 	make func() *verify.Report
 }{
 	{"verified", verified}, {"failed", failed}, {"incomplete", incomplete},
-	{"platforms", platforms}, {"references", references}, {"handed-in", handedIn}, {"history", history}, {"hostile", hostile},
+	{"platforms", platforms}, {"references", references}, {"handed-in", handedIn}, {"history", history}, {"based", based}, {"hostile", hostile},
 }
 
 func TestFixturesReachEveryField(t *testing.T) {
@@ -298,6 +307,7 @@ func noteFields(v reflect.Value, seen map[string]bool) {
 	}
 }
 
+// fieldsOf lists the fields that a type leads to, each once.
 func fieldsOf(t reflect.Type, fields []string) []string {
 	switch {
 	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice:
@@ -306,8 +316,9 @@ func fieldsOf(t reflect.Type, fields []string) []string {
 		return fields
 	}
 	for i := range t.NumField() {
-		if f := t.Field(i); f.IsExported() {
-			fields = fieldsOf(f.Type, append(fields, t.Name()+"."+f.Name))
+		f := t.Field(i)
+		if name := t.Name() + "." + f.Name; f.IsExported() && !slices.Contains(fields, name) {
+			fields = fieldsOf(f.Type, append(fields, name))
 		}
 	}
 	return fields

@@ -18,6 +18,7 @@ func (c *canvas) image(img *verify.Image) {
 	}
 	c.headline(img)
 	c.entries(2, facts)
+	c.bases(img)
 	c.history(img)
 	c.checks(img)
 	c.conclusions(img)

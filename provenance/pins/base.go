@@ -35,9 +35,13 @@ func (in *inspector) stageAt(line int) int {
 // base judges the name of an image.
 func (in *inspector) base(name string, line int, how string) {
 	shown := dockerfile.Readable(name)
-	switch {
-	case name == dockerfile.Scratch:
+	if name == dockerfile.Scratch {
 		return
+	}
+	if len(in.result.Images) < maxFacts {
+		in.result.Images = append(in.result.Images, Image{shown, line, how})
+	}
+	switch {
 	case strings.Contains(name, "@sha256:") || strings.Contains(name, "@sha512:"):
 		in.pinned(Base)
 		return

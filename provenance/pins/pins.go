@@ -78,10 +78,21 @@ type Fact struct {
 	What, Fix string
 }
 
+// Image is an image that a build reads from.
+type Image struct {
+	Name string
+	Line int
+	// How is "FROM", "COPY --from=" or "RUN --mount from=".
+	How string
+}
+
 // Result is what Inspect found.
 type Result struct {
 	// Facts are sorted by rule and line.
 	Facts []Fact
+	// Images are the images that the build reads from, but the one that its
+	// target stands on.
+	Images []Image
 	// Pinned counts, by rule, what was looked at and is in order.
 	Pinned map[string]int
 }
@@ -128,6 +139,7 @@ type inspector struct {
 	queue  []int
 	kept   map[string]int
 
+	target *dockerfile.Build
 	// The rest is of the stage at hand.
 	build     *dockerfile.Build
 	vars      map[string]string
@@ -149,6 +161,9 @@ func (in *inspector) stage(b *dockerfile.Build) {
 		in.stages[i] = true
 	}
 	in.base(b.Base, b.File.Stages[b.Stages[0]].Line, "FROM")
+	if in.target == nil {
+		in.target, in.result.Images = b, nil
+	}
 	for i := range b.Directives {
 		d := &b.Directives[i]
 		for _, v := range d.Sets {
