@@ -3,6 +3,7 @@ package library
 import (
 	"errors"
 	"fmt"
+	"path"
 	"reflect"
 	"strings"
 	"testing"
@@ -198,8 +199,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("8.1: git://example.org/debian@" + commitA + " jessie\n")
 	f.Add("precise\tgit://example.org/u\t\tB:precise\n")
 	f.Add("Maintainers: x\n\nTags: a\n  \n b\n")
+	f.Add("GitRepo: r\nGitCommit: b\nTags: a\nDirectory: x /\n") // a folder whose name ends in a space
 	// The law: an entry has its tag, a repository, something to check out and a
-	// clean directory; and a comment at the end changes nothing.
+	// clean relative directory; and a comment at the end changes nothing.
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := parse(text)
 		again, errAgain := parse(text + "\n# end")
@@ -219,7 +221,7 @@ func FuzzParse(f *testing.F) {
 			}
 			for _, e := range entries {
 				if e.Repository == "" || e.Commit == "" && e.Fetch == "" || e.Commit != "" && !isCommit(e.Commit) ||
-					e.File == "" || e.Directory != cleanDirectory(e.Directory) {
+					e.File == "" || path.IsAbs(e.Directory) || e.Directory != path.Clean(e.Directory) {
 					t.Errorf("%+v", e)
 				}
 			}
