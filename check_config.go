@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/dockerfile"
 )
 
@@ -22,7 +23,7 @@ func findConfig(f *facts) *Finding {
 	base := v1.Config{}
 	if a.Build.Base != dockerfile.Scratch {
 		if f.base == nil || f.base.config == nil || f.base.err != nil {
-			return finding(Unknown, "base-unknown", "the config of the base image %s is not known", dockerfile.Readable(a.Build.Base))
+			return ownConfig(f, a)
 		}
 		base = f.base.config.Config
 	}
@@ -32,15 +33,43 @@ func findConfig(f *facts) *Finding {
 	if a.Alignment.Dialect == dockerfile.Buildah {
 		takeBuildahs(&want, got)
 	}
+	parts := append(fieldParts(want, got, nil), labelParts(want.Labels, got.Labels)...)
+	return ofParts(parts, "Env, Cmd, Entrypoint and the rest of the config are what the directives give").
+		with(fileEvidence(a))
+}
+
+// ownConfig judges the config of an image on a base of which nothing is known:
+// what the directives themselves set is in the image, whatever the base's is, so
+// that setting it once more changes nothing.
+func ownConfig(f *facts, a *provenance.Attempt) *Finding {
+	own := a.Build.ConfigIn(a.Alignment.Dialect)
+	got := f.configFile().Config
+	want := own.Over(got)
+	want.ArgsEscaped = got.ArgsEscaped
+	if a.Buildah {
+		takeBuildahs(&want, got)
+	}
+	labels := maps.Clone(want.Labels)
+	maps.DeleteFunc(labels, func(key, value string) bool { return dockerfile.HasHole(key + value) })
+	parts := append(fieldParts(want, got, dockerfile.HasHole), labelParts(labels, got.Labels)...)
+	parts = slices.DeleteFunc(parts, func(p Part) bool { return p.Status != Fail })
+	if len(parts) == 0 {
+		return finding(Unknown, "base-unknown", "what the directives set is in the config; that of the base image %s is not known", dockerfile.Readable(a.Build.Base))
+	}
+	return ofParts(parts, "").with(fileEvidence(a))
+}
+
+// fieldParts lists the fields that differ; open tells which values are not
+// known, and not compared.
+func fieldParts(want, got v1.Config, open func(string) bool) []Part {
 	var parts []Part
 	for _, field := range configFields {
-		if w, g := field.value(want), field.value(got); !reflect.DeepEqual(w, g) {
+		w, g := field.value(want), field.value(got)
+		if !reflect.DeepEqual(w, g) && (open == nil || !open(fmt.Sprint(w))) {
 			parts = append(parts, Part{field.name, Fail, "config-differs", fmt.Sprintf("the Dockerfile gives %v, the config has %v", w, g)})
 		}
 	}
-	parts = append(parts, labelParts(want.Labels, got.Labels)...)
-	return ofParts(parts, "Env, Cmd, Entrypoint and the rest of the config are what the directives give").
-		with(fileEvidence(a))
+	return parts
 }
 
 // configFields are the fields that say what happens when the image is run, in

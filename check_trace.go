@@ -121,6 +121,10 @@ func (f *Finding) judgedElsewhere(same *SameAs) {
 	f.details().SameAs = same
 }
 
+// elsewhere reports whether the finding rests on another commit than the
+// origin's: references led to that, and they prove nothing.
+func (f *Finding) elsewhere() bool { return f.Details != nil && f.Details.SameAs != nil }
+
 func unreadOrigin(t *provenance.Trace) *Finding {
 	o := t.Origin
 	status, reason := Unknown, reasonOf(o.Err)

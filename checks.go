@@ -41,9 +41,9 @@ type check struct {
 }
 
 // restsOnFiles reports whether the check compares the image with files that the
-// trace found, rather than being about the trace itself.
+// trace found, or rests on their match, rather than being about the trace itself.
 func (c check) restsOnFiles() bool {
-	return c.needs&needTrace != 0 && !strings.HasPrefix(c.id, "trace.")
+	return c.needs&needTrace != 0 && (!strings.HasPrefix(c.id, "trace.") || c.id == "trace.current")
 }
 
 func always(*facts) bool { return true }
@@ -279,10 +279,10 @@ func findAll(f *facts, r Requirements) []Finding {
 		}
 		found.Check = c.id
 		found.Required = r.requires(c.id, c.required(f))
-		found.Accepted = r.accepts(found)
 		if same := sameAs(f.trace); same != nil && c.restsOnFiles() {
 			found.judgedElsewhere(same)
 		}
+		found.Accepted = !found.elsewhere() && r.accepts(found)
 		if found.Evidence == nil {
 			found.Evidence = []Evidence{}
 		}

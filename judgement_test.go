@@ -327,6 +327,68 @@ func TestTheConfigOfAnImageOnABaseIsNotKnown(t *testing.T) {
 	wants(t, verifyOne(t, "oci:"+s.write(), w.options()), Incomplete, "history.config", Unknown, "base-unknown")
 }
 
+func TestWhatTheDirectivesSetIsInTheConfigWhateverTheBaseIs(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM debian:12\nENV A=1\nUSER app\nCMD [\"/a\"]\n"})
+	based := []step{{"ADD rootfs.tar.xz / # buildkit", []entry{file("b", "base")}}, {"ENV A=1", nil}, {"USER app", nil}, {`CMD ["/a"]`, nil}}
+	sound := v1.Config{Cmd: []string{"/a"}, User: "app", Env: []string{"LANG=C", "A=1"}, Entrypoint: []string{"/init"}, WorkingDir: "/srv"}
+	tests := []struct {
+		name   string
+		change func(*v1.Config)
+		status Status
+		reason string
+	}{
+		{"the base's own beside it", func(*v1.Config) {}, Unknown, "base-unknown"},
+		{"a command", func(c *v1.Config) { c.Cmd = []string{"/evil"} }, Fail, "config-differs"},
+		{"no command", func(c *v1.Config) { c.Cmd = nil }, Fail, "config-differs"},
+		{"a user", func(c *v1.Config) { c.User = "root" }, Fail, "config-differs"},
+		{"a variable's value", func(c *v1.Config) { c.Env = []string{"A=2"} }, Fail, "config-differs"},
+		{"a trigger, which no base hands down", func(c *v1.Config) { c.OnBuild = []string{"RUN evil"} }, Fail, "config-differs"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := w.image(based...)
+			s.config.Config = sound
+			tt.change(&s.config.Config)
+			s.sealConfig()
+			o := w.options()
+			o.Requirements.Accept = []string{"base-unverified"}
+			verdict := map[Status]Verdict{Unknown: Verified, Fail: Failed}[tt.status]
+			wants(t, verifyOne(t, "oci:"+s.write(), o), verdict, "history.config", tt.status, tt.reason)
+		})
+	}
+}
+
+func TestAnImageJudgedOnAnotherCommitIsNeverVerified(t *testing.T) {
+	w := newWorld(t)
+	id := w.release(copied)
+	w.entry("GitCommit: " + strings.Repeat("b", 40))
+	ref := "oci:" + w.image(copySteps("true")...).write()
+	for name, r := range map[string]Requirements{
+		"by default":             {},
+		"its reason accepted":    {Accept: []string{"source-absent", "mutable-tag", "superseded"}},
+		"the directives alone":   {Only: []string{"history.directives"}},
+		"the layers alone":       {Only: []string{"layer.content"}},
+		"the entry's age alone":  {Only: []string{"trace.current"}},
+		"without trace.origin":   {Skip: []string{"trace.origin"}},
+		"without all of a trace": {Skip: []string{"trace"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := w.options()
+			o.Requirements = r
+			img := verifyOne(t, ref, o)
+			if img.Verdict != Incomplete || *img.Origin.Commit == id {
+				t.Errorf("verdict %s, origin %s:%s", img.Verdict, *img.Origin.Commit, describe(img))
+			}
+			for _, f := range img.Findings {
+				if f.Accepted && f.Details != nil && f.Details.SameAs != nil {
+					t.Errorf("%s is accepted", f.Check)
+				}
+			}
+		})
+	}
+}
+
 func TestATagThatTheLibraryNeverHadIsNotTakenFromTheImage(t *testing.T) {
 	w := newWorld(t)
 	id := w.release(copied)

@@ -52,7 +52,7 @@ func TestACommitOfTheSameSerialIsJudgedAndNamedNotMadeTheOrigin(t *testing.T) {
 		t.Errorf("summary %q does not tell the published sum", f.Summary)
 	}
 	for _, f := range img.Findings {
-		rests := !strings.HasPrefix(f.Check, "image.") && !strings.HasPrefix(f.Check, "trace.")
+		rests := !strings.HasPrefix(f.Check, "image.") && !strings.HasPrefix(f.Check, "trace.") || f.Check == "trace.current"
 		told := strings.Contains(f.Summary, "judged on another commit, "+ubuntuCommit)
 		if rests != told || rests && f.Details.SameAs == nil {
 			t.Errorf("%s: rests on the other commit: %v, says so: %v", f.Check, rests, told)

@@ -85,8 +85,9 @@ func (r Requirements) accepts(f *Finding) bool {
 
 // Judge pronounces the verdict over one image's findings. It is the only judge:
 // any fail is Failed; else a required finding that does not pass, and whose
-// reason is not accepted, is Incomplete; else the image is Verified. Without a
-// single required finding nothing is verified.
+// reason is not accepted, or that speaks of another commit than the origin, is
+// Incomplete; else the image is Verified. Without a single required finding
+// nothing is verified.
 func Judge(findings []Finding) Verdict {
 	verdict, required := Verified, 0
 	for _, f := range findings {
@@ -97,7 +98,7 @@ func Judge(findings []Finding) Verdict {
 			continue
 		}
 		required++
-		if f.Status != Pass && !f.Accepted {
+		if f.Status != Pass && !f.Accepted || f.elsewhere() {
 			verdict = Incomplete
 		}
 	}
