@@ -435,8 +435,16 @@ func TestBuildahsLabelMakesNoDifferenceOfContentPass(t *testing.T) {
 		"as the source makes it": {copied(), Pass, ""},
 		"other content":          {[]entry{folder("srv"), file("srv/a.conf", "a=2\n")}, Fail, "content-differs"},
 		"a file more":            {append(copied(), file("srv/b", "x")), Fail, "file-added"},
-		"another mode": {[]entry{folder("srv"), {tar.Header{Name: "srv/a.conf", Mode: 0o666, Typeflag: tar.TypeReg}, []byte("a=1\n")}},
+		"a file of another mode": {[]entry{folder("srv"), {tar.Header{Name: "srv/a.conf", Mode: 0o666, Typeflag: tar.TypeReg}, []byte("a=1\n")}},
+			Fail, "mode-differs"},
+		"a file of another owner": {[]entry{folder("srv"), {tar.Header{Name: "srv/a.conf", Mode: 0o644, Uid: 7, Typeflag: tar.TypeReg}, []byte("a=1\n")}},
+			Fail, "owner-differs"},
+		"a directory of another owner": {[]entry{{tar.Header{Name: "srv/", Mode: 0o755, Uid: 7, Typeflag: tar.TypeDir}, nil}, file("srv/a.conf", "a=1\n")},
 			Unknown, "needs-builder"},
+		"a directory of another mode": {[]entry{{tar.Header{Name: "srv/", Mode: 0o700, Typeflag: tar.TypeDir}, nil}, file("srv/a.conf", "a=1\n")},
+			Unknown, "needs-builder"},
+		"a directory that gives its group away": {[]entry{{tar.Header{Name: "srv/", Mode: 0o2755, Typeflag: tar.TypeDir}, nil}, file("srv/a.conf", "a=1\n")},
+			Fail, "mode-differs"},
 		"no directory": {[]entry{file("x", "x")}, Fail, "file-added"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,14 +78,31 @@ func buildahTimes(created time.Time, times func(a, b checksums.Entry) bool) func
 	}
 }
 
+// specialBits are setuid, setgid and sticky, as tar headers have them: no rule of
+// buildah's sets one of its own accord.
+const specialBits = 0o7000
+
 // ownRules turns a result in which only modes or owners differ into what
-// buildah's own rules may explain.
-func ownRules(a *provenance.Attempt, c *contentFact) {
-	if !a.Buildah || c.result == nil || sameTree(c.result) || c.result.DisorderedCount > 0 {
+// buildah's own rules may explain: of directories, and of files where the
+// directive has --chown or --chmod. Everything else differs.
+func ownRules(f *facts, a *provenance.Attempt, d dockerfile.Directive, c *contentFact) {
+	if !a.Buildah || c.layer < 0 || c.result == nil || sameTree(c.result) || c.result.DisorderedCount > 0 {
 		return
 	}
 	for class, n := range c.result.Counts {
 		if n > 0 && !slices.Contains([]filetree.Class{filetree.Mode, filetree.Owner, filetree.Order}, class) {
+			return
+		}
+	}
+	flagged := d.Copy != nil && d.Copy.Chown+d.Copy.Chmod != ""
+	for _, diff := range c.result.Differences {
+		if diff.Class == filetree.Order {
+			continue
+		}
+		found, err := f.layers[c.layer].layer.Index.Find(diff.Path)
+		e, ok := found[diff.Path]
+		special := diff.Class == filetree.Mode && e.Mode&specialBits != 0
+		if err != nil || !ok || special || e.Type != tar.TypeDir && !flagged {
 			return
 		}
 	}

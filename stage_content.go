@@ -135,7 +135,7 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 				c.err = absent
 			default:
 				s.compareLayer(ctx, f, a, d, &c)
-				ownRules(a, &c)
+				ownRules(f, a, d, &c)
 				hardLinks(a, &c)
 			}
 			if c.made {

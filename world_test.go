@@ -109,9 +109,11 @@ func (w *world) image(steps ...step) *specimen {
 	s.manifest = v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: v1.Descriptor{MediaType: types.OCIConfigJSON}}
 	s.config = v1.ConfigFile{OS: "linux", Architecture: "amd64", Created: v1.Time{Time: w.clock.Add(time.Hour)}, RootFS: v1.RootFS{Type: "layers"}}
 	for _, st := range steps {
-		if cmd, ok := strings.CutPrefix(st.text, "CMD "); ok {
-			if err := json.Unmarshal([]byte(cmd), &s.config.Config.Cmd); err != nil {
-				w.t.Fatal(err)
+		for name, field := range map[string]*[]string{"CMD ": &s.config.Config.Cmd, "ENTRYPOINT ": &s.config.Config.Entrypoint} {
+			if words, ok := strings.CutPrefix(st.text, name); ok {
+				if err := json.Unmarshal([]byte(words), field); err != nil {
+					w.t.Fatal(err)
+				}
 			}
 		}
 		s.config.History = append(s.config.History, v1.History{CreatedBy: st.text, Comment: "buildkit.dockerfile.v0", EmptyLayer: st.layer == nil})
