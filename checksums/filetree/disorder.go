@@ -4,30 +4,9 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"path"
-	"strings"
 
 	"github.com/imageverify/verify/checksums"
 )
-
-// Names of whiteouts, as the OCI image specification's layer chapter has them.
-const (
-	whiteoutPrefix = ".wh."
-	opaqueName     = ".wh..wh..opq"
-)
-
-// removes returns what a whiteout removes: a path with all that is below it,
-// or, for an opaque mark, what is below a directory.
-func removes(name string) (target string, opaque, ok bool) {
-	dir, base := path.Dir(name), path.Base(name)
-	if base == opaqueName {
-		return dir, true, true
-	}
-	if !strings.HasPrefix(base, whiteoutPrefix) {
-		return "", false, false
-	}
-	return path.Join(dir, base[len(whiteoutPrefix):]), false, true
-}
 
 // isBelow reports whether p lies below dir.
 func isBelow(p, dir string) bool {
@@ -50,7 +29,7 @@ func (t *tidy) visit(e *checksums.Entry) {
 		return
 	}
 	t.broken = t.seen && e.Seq < t.seq || e.Type == '1' && checksums.ComparePaths(e.Link, e.Path) > 0
-	if target, opaque, ok := removes(e.Path); ok && opaque {
+	if target, opaque, ok := checksums.Removes(e.Path); ok && opaque {
 		t.broken = t.broken || t.seen && t.last != target && isBelow(t.last, target)
 	} else if ok {
 		t.broken = t.broken || checksums.ComparePaths(target, e.Path) < 0
@@ -129,7 +108,7 @@ func (p *places) gather(e *checksums.Entry) {
 	if e.Type == '1' {
 		p.targets[p.hash(e.Link)] = -1
 	}
-	if target, opaque, ok := removes(e.Path); ok && opaque {
+	if target, opaque, ok := checksums.Removes(e.Path); ok && opaque {
 		p.opaque[p.hash(target)] = e.Seq
 	} else if ok {
 		p.wiped[p.hash(target)] = e.Seq
@@ -172,7 +151,7 @@ func (p *places) enter(e *checksums.Entry) int {
 // is none. Whiteouts remove no whiteouts: they leave nothing to remove.
 func (p *places) wipe(name string) int {
 	last := -1
-	if _, _, ok := removes(name); ok || len(p.wiped)+len(p.opaque) == 0 {
+	if _, _, ok := checksums.Removes(name); ok || len(p.wiped)+len(p.opaque) == 0 {
 		return last
 	}
 	look := func(in map[uint64]int, hash uint64) {

@@ -257,7 +257,7 @@ func closedLayer(rnd *rand.Rand) []checksums.Entry {
 			entries = appendNew(entries, checksums.Entry{Path: in + ".wh." + names[rnd.IntN(len(names))], Type: '0'})
 			continue
 		case kind == 'o':
-			entries = appendNew(entries, checksums.Entry{Path: in + opaqueName, Type: '0'})
+			entries = appendNew(entries, checksums.Entry{Path: in + checksums.OpaqueName, Type: '0'})
 			continue
 		case kinds[p] != 0 || kind == '1' && len(files) == 0:
 			continue

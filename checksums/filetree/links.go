@@ -1,7 +1,6 @@
 package filetree
 
 import (
-	"path"
 	"slices"
 
 	"github.com/imageverify/verify/checksums"
@@ -115,12 +114,12 @@ func (o *overlay) notRemoved(layer int, links []hardLink) ([]hardLink, error) {
 	if layer == 0 {
 		return nil, nil
 	}
-	entries, err := o.find(layer, links, func(l hardLink) []string { return deleters(l.target) })
+	entries, err := o.find(layer, links, func(l hardLink) []string { return checksums.Removers(l.target) })
 	if err != nil {
 		return nil, err
 	}
 	removed := func(name string) bool { _, ok := entries[name]; return ok }
-	return slices.DeleteFunc(links, func(l hardLink) bool { return slices.ContainsFunc(deleters(l.target), removed) }), nil
+	return slices.DeleteFunc(links, func(l hardLink) bool { return slices.ContainsFunc(checksums.Removers(l.target), removed) }), nil
 }
 
 // find returns the layer's entries under the names that links of this layer or
@@ -143,14 +142,4 @@ func (o *overlay) find(layer int, links []hardLink, names func(hardLink) []strin
 		return nil, nil
 	}
 	return o.layers[layer].Find(all...)
-}
-
-// deleters are the names that, in a layer, remove the path from those below.
-func deleters(p string) []string {
-	var out []string
-	for ; p != "." && p != "/"; p = path.Dir(p) {
-		dir := path.Dir(p)
-		out = append(out, path.Join(dir, whiteoutPrefix+path.Base(p)), path.Join(dir, opaqueName))
-	}
-	return out
 }

@@ -128,7 +128,7 @@ func markOf(name string) (checksums.Entry, bool) {
 	if isNote(name) {
 		return checksums.Entry{}, false
 	}
-	target, opaque, ok := removes(name)
+	target, opaque, ok := checksums.Removes(name)
 	if opaque {
 		return checksums.Entry{Path: target, Type: emptiesBelow}, true
 	}
@@ -138,11 +138,11 @@ func markOf(name string) (checksums.Entry, bool) {
 // isNote reports whether a name is of a storage driver and not of the tree.
 func isNote(name string) bool {
 	base := path.Base(name)
-	return strings.HasPrefix(base, whiteoutPrefix+whiteoutPrefix) && base != opaqueName
+	return strings.HasPrefix(base, checksums.WhiteoutPrefix+checksums.WhiteoutPrefix) && base != checksums.OpaqueName
 }
 
 // isMark reports whether a name is no name of the tree.
-func isMark(name string) bool { return strings.HasPrefix(path.Base(name), whiteoutPrefix) }
+func isMark(name string) bool { return strings.HasPrefix(path.Base(name), checksums.WhiteoutPrefix) }
 
 // join merges layers and marks by path.
 func (o *overlay) join(marks []*checksums.Index) (*Tree, error) {

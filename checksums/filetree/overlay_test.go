@@ -129,7 +129,7 @@ func slowOverlay(layers [][]checksums.Entry) string {
 	}
 	for i, layer := range layers {
 		for _, e := range layer {
-			if target, opaque, ok := removes(e.Path); ok && !isNote(e.Path) {
+			if target, opaque, ok := checksums.Removes(e.Path); ok && !isNote(e.Path) {
 				remove(target, !opaque)
 			}
 		}

@@ -6,29 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
-	"slices"
-	"strings"
 
 	"github.com/imageverify/verify/checksums"
 )
-
-// Names of whiteouts, as the OCI image specification's layer chapter has them.
-const whiteoutPrefix = ".wh."
-
-// removes returns what a whiteout removes: a path with all that is below it,
-// or, for an opaque mark, what is below a directory.
-func removes(name string) (target string, opaque, ok bool) {
-	dir, base := path.Split(name)
-	rest, ok := strings.CutPrefix(base, whiteoutPrefix)
-	switch {
-	case base == opaqueName:
-		return path.Clean(dir), true, true
-	case !ok || rest == "":
-		return "", false, false
-	}
-	return path.Join(dir, rest), false, true
-}
 
 // belowLayer is a layer of which single files may be read.
 type belowLayer struct {
@@ -38,45 +18,6 @@ type belowLayer struct {
 
 	files map[string]*spooled // once they were asked for
 	store *spool
-}
-
-// lower finds what the layer has of the paths, and returns those to look for
-// any deeper: a path that the layer removes is not.
-func (l *belowLayer) lower(paths []string, found map[string]checksums.Entry) (open []string, err error) {
-	asked := slices.Clone(paths)
-	for _, p := range paths {
-		asked = append(asked, removers(p)...)
-	}
-	entries, err := l.Index.Find(asked...)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range paths {
-		if e, ok := entries[p]; ok {
-			found[p] = e
-			continue
-		}
-		hidden := slices.ContainsFunc(removers(p), func(name string) bool {
-			_, ok := entries[name]
-			return ok
-		})
-		if !hidden {
-			open = append(open, p)
-		}
-	}
-	return open, nil
-}
-
-// removers are the names that, in a layer, take the path away from the layers
-// below: its whiteout and, for each directory above it, that one's whiteout and
-// opaque mark.
-func removers(p string) []string {
-	var out []string
-	for ; p != "." && p != "/"; p = path.Dir(p) {
-		dir := path.Dir(p)
-		out = append(out, path.Join(dir, whiteoutPrefix+path.Base(p)), path.Join(dir, opaqueName))
-	}
-	return out
 }
 
 // open opens a file of the layer. The first one that is asked for has the layer

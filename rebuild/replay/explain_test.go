@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/provenance/dockerfile"
 )
 
@@ -166,12 +167,12 @@ func TestNoChangeOfAPublishedLayerGoesUnseenOrUnexplained(t *testing.T) {
 		}, "a/.wh.x", FieldEntry},
 		{"a whiteout's mode", head(".wh.gone", func(h *tar.Header) { h.Mode = 0 }), ".wh.gone", "mode"},
 		{"the mark of an opaque directory removed", func(all []entryOf) []entryOf {
-			i := at("old/" + opaqueName)
+			i := at("old/" + checksums.OpaqueName)
 			return slices.Delete(all, i, i+1)
-		}, "old/" + opaqueName, FieldEntry},
+		}, "old/" + checksums.OpaqueName, FieldEntry},
 		{"a directory made opaque", func(all []entryOf) []entryOf {
-			return slices.Insert(all, at("a/")+1, entryOf{&tar.Header{Typeflag: tar.TypeReg, Name: "a/" + opaqueName, Mode: 0o777}, nil})
-		}, "a/" + opaqueName, FieldEntry},
+			return slices.Insert(all, at("a/")+1, entryOf{&tar.Header{Typeflag: tar.TypeReg, Name: "a/" + checksums.OpaqueName, Mode: 0o777}, nil})
+		}, "a/" + checksums.OpaqueName, FieldEntry},
 		{"another format", func(all []entryOf) []entryOf {
 			for i := range all {
 				if all[i].head.Format != tar.FormatPAX {

@@ -10,10 +10,6 @@ import (
 	"github.com/imageverify/verify/checksums"
 )
 
-// opaqueName is the file by which a directory of a layer says that nothing in
-// it shows through from the layers below.
-const opaqueName = ".wh..wh..opq"
-
 // markRepeats marks what is written again just as it was below: BuildKit
 // compares with the layers below and leaves such entries out, Docker's own
 // BuildKit does not.
@@ -86,11 +82,11 @@ func (p *player) mark(at string, n *node) (e *checksums.Entry, sure bool, err er
 	switch {
 	case err != nil || !may:
 		return nil, false, err
-	case n.children[opaqueName] != nil:
-		return nil, false, cannot(ArchiveUnusual, "%s is a name that layers have a use for", path.Join(at, opaqueName))
+	case n.children[checksums.OpaqueName] != nil:
+		return nil, false, cannot(ArchiveUnusual, "%s is a name that layers have a use for", path.Join(at, checksums.OpaqueName))
 	}
 	dir := &n.ino.entry
-	return &checksums.Entry{Path: path.Join(at, opaqueName), Type: tar.TypeReg, Mode: dir.Mode & 0o777,
+	return &checksums.Entry{Path: path.Join(at, checksums.OpaqueName), Type: tar.TypeReg, Mode: dir.Mode & 0o777,
 		UID: dir.UID, GID: dir.GID, ModTime: time.Unix(0, 0).UTC(), Digest: sha256.Sum256(nil)}, hides, nil
 }
 

@@ -100,7 +100,7 @@ func (s *Stage) Lower(paths ...string) (map[string]checksums.Entry, error) {
 		if l.played != nil {
 			open, err = l.played.lower(s.ctx, open, found)
 		} else {
-			open, err = l.below.lower(open, found)
+			open, err = l.below.Index.FindOrRemoved(open, found)
 		}
 		if err != nil {
 			return nil, err
@@ -150,7 +150,7 @@ func (s *Stage) open(name string, levels int, link bool) (io.ReadCloser, error) 
 			continue
 		}
 		found := map[string]checksums.Entry{}
-		open, err := l.below.lower([]string{name}, found)
+		open, err := l.below.Index.FindOrRemoved([]string{name}, found)
 		switch e, ok := found[name]; {
 		case err != nil:
 			return nil, err
@@ -252,7 +252,7 @@ func (t *tree) apply(l *belowLayer) error {
 }
 
 func (t *tree) applyRemoval(_ *belowLayer, e *checksums.Entry) error {
-	target, opaque, ok := removes(e.Path)
+	target, opaque, ok := checksums.Removes(e.Path)
 	if !ok || e.Escapes() {
 		return nil
 	}
@@ -265,7 +265,7 @@ func (t *tree) applyRemoval(_ *belowLayer, e *checksums.Entry) error {
 }
 
 func (t *tree) applyEntry(l *belowLayer, e *checksums.Entry) error {
-	if _, _, ok := removes(e.Path); ok || e.Escapes() || e.Path == "." || e.Type == tar.TypeLink || e.Type == tar.TypeXGlobalHeader {
+	if _, _, ok := checksums.Removes(e.Path); ok || e.Escapes() || e.Path == "." || e.Type == tar.TypeLink || e.Type == tar.TypeXGlobalHeader {
 		return nil
 	}
 	if _, err := t.mkdirAll(path.Dir(e.Path), owner{}, newDirMode); err != nil {
@@ -280,7 +280,7 @@ func (t *tree) applyEntry(l *belowLayer, e *checksums.Entry) error {
 }
 
 func (t *tree) applyLink(_ *belowLayer, e *checksums.Entry) error {
-	if _, _, ok := removes(e.Path); ok || e.Type != tar.TypeLink || e.Escapes() || (checksums.Entry{Path: e.Link}).Escapes() {
+	if _, _, ok := checksums.Removes(e.Path); ok || e.Type != tar.TypeLink || e.Escapes() || (checksums.Entry{Path: e.Link}).Escapes() {
 		return nil
 	}
 	if e.Link == e.Path {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/checksums"
 )
 
 // Format is how a layer's archive is written.
@@ -205,7 +207,7 @@ func (a *archiver) walk(dir string, n *node) error {
 // writeRemoval writes a whiteout as BuildKit does, which sets nothing but the
 // name.
 func (a *archiver) writeRemoval(dir, name string) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(dir, whiteoutPrefix+name), ModTime: time.Unix(0, 0)}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(dir, checksums.WhiteoutPrefix+name), ModTime: time.Unix(0, 0)}
 	if err := a.tw.WriteHeader(h); err != nil {
 		return fmt.Errorf("writing the header of %s: %w", h.Name, err)
 	}
@@ -396,7 +398,7 @@ func (a *archiver) writeMark(at string, n *node, h *tar.Header) error {
 	if err != nil || mark == nil || a.stamp.Format != FormatDocker || !sure && !n.opaque && !a.stamp.MarkNew {
 		return err
 	}
-	m := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(at, opaqueName), Mode: mark.Mode, Uid: mark.UID, Gid: mark.GID,
+	m := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(at, checksums.OpaqueName), Mode: mark.Mode, Uid: mark.UID, Gid: mark.GID,
 		Uname: h.Uname, Gname: h.Gname}
 	if err := a.tw.WriteHeader(m); err != nil {
 		return fmt.Errorf("writing the header of %s: %w", m.Name, err)
