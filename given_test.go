@@ -315,6 +315,15 @@ func TestASourceProvesTheUsersOwnImage(t *testing.T) {
 		img := verifyOne(t, ref, given(Given{Source: repo.Dir + "#" + fork + ":app"}))
 		checkAttack(t, attack{check: "trace.reachable", status: Unknown, reason: "commit-unreachable"}, img)
 	})
+	t.Run("a stage that a server's source lacks", func(t *testing.T) {
+		o := given(Given{Source: repo.URL + "#" + id + ":app", Target: "x"})
+		o.Offline, o.AllowHosts = false, []string{server.Host()}
+		_, err := Verify(context.Background(), []string{ref}, o)
+		e, ok := errors.AsType[*RunError](err)
+		if !ok || e.Code != "source" || !strings.Contains(e.Message, `no stage "x"`) {
+			t.Errorf("error %v, want that the source has no such stage", err)
+		}
+	})
 	t.Run("a Dockerfile elsewhere in the source", func(t *testing.T) {
 		img := verifyOne(t, ref, given(Given{Source: repo.Dir + "#" + id + ":app", Dockerfile: "../build/own.docker"}))
 		checkAttack(t, attack{check: "trace.origin", status: Fail, reason: "text-differs"}, img)

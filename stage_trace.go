@@ -2,8 +2,11 @@ package verify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/dockerfile"
 	"github.com/imageverify/verify/provenance/library"
 )
 
@@ -43,7 +46,20 @@ func (s *session) traceOrigin(ctx context.Context, f *facts, n need) error {
 		Library: func(context.Context) (*library.Library, error) { return s.library() },
 		Open:    s.opener.Open,
 	})
-	return ctx.Err()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.lacksTarget(f)
+}
+
+// lacksTarget ends the run where the source that the user names turns out to
+// have no stage of the name that goes with it, as for one on this machine.
+func (s *session) lacksTarget(f *facts) error {
+	if f.above != nil || f.trace == nil || f.trace.Origin == nil || !errors.Is(f.trace.Origin.Err, dockerfile.ErrNoStage) {
+		return nil
+	}
+	source, err := withoutUser(s.options.Given.Source), f.trace.Origin.Err
+	return &RunError{Code: "source", Message: fmt.Sprintf("source %s: %v", source, err), Input: source, err: err}
 }
 
 // findAlso looks for other Dockerfiles of the origin's commit that give the same

@@ -126,6 +126,9 @@ func checkValues(o Options) error {
 	return nil
 }
 
+// ErrNoStage says that the Dockerfile lacks the target.
+var ErrNoStage = errors.New("the Dockerfile has no stage")
+
 // HasTarget is nil for a stage, by name or index, that the file has, and for "".
 func (f *File) HasTarget(name string) error {
 	_, err := f.target(name)
@@ -142,7 +145,7 @@ func (f *File) target(name string) (int, error) {
 	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(f.Stages) {
 		return i, nil
 	}
-	return 0, &Error{Err: fmt.Errorf("the Dockerfile has no stage %q", name)}
+	return 0, &Error{Err: fmt.Errorf("%w %q", ErrNoStage, name)}
 }
 
 // walk evaluates the chain of stages that ends at target in one dialect.

@@ -54,6 +54,9 @@ func (s *store) refText(name string) (string, error) {
 }
 
 func (s *store) looseRef(name string) (string, error) {
+	if name == "HEAD" && s.ownHead != "" {
+		return s.ownHead, nil
+	}
 	f, err := openRegular(s.root, name)
 	if err != nil {
 		return "", err

@@ -29,6 +29,7 @@ const (
 type store struct {
 	path    string
 	root    *os.Root   // the git folder
+	ownHead string     // HEAD of a linked work tree; "" for the git folder's
 	objects []*os.Root // objects folders: its own first, then the alternates
 	bases   *baseCache
 	mu      sync.RWMutex
@@ -56,13 +57,21 @@ func (s *store) named(text string) (id, error) {
 	return name, err
 }
 
-// openStore opens the repository in a folder, bare or with a .git folder.
+// openStore opens the repository in a folder: bare, with a .git folder, or a
+// linked work tree of one.
 func openStore(path string) (*store, error) {
-	root, err := openGitFolder(path)
+	folder, head, linked, err := linkedFolder(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if !linked {
+		folder = path
+	}
+	root, err := openGitFolder(folder)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{path: path, root: root, bases: newBaseCache(), byName: map[string]*pack{}}
+	s := &store{path: path, root: root, ownHead: head, bases: newBaseCache(), byName: map[string]*pack{}}
 	for _, step := range []func() error{s.checkFormat, s.openObjects, s.readShallow, s.reload} {
 		if err := step(); err != nil {
 			s.close()
