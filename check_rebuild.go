@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/imageverify/verify/checksums/filetree"
+	"github.com/imageverify/verify/provenance/layout"
 )
 
 // rebuiltOf states for the report how much of the image is accounted for, and
@@ -84,8 +85,11 @@ func layoutRebuild(f *facts) *Finding {
 		return passed("the image lies in git, every blob hashed: the level is digest by comparison")
 	}
 	err := f.judged().Layout.Err()
-	reason := reasonOf(err)
-	return finding(unknownUnless(reason, "digest-mismatch", "layout-differs", "object-mismatch"), reason, "the layout in git is not the image: %s", err)
+	status := Unknown
+	if layout.Contradiction(err) {
+		status = Fail
+	}
+	return finding(status, reasonOf(err), "the layout in git is not the image: %s", err)
 }
 
 // witnessed counts the values that were taken from the image.

@@ -15,6 +15,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/imageverify/verify/internal/local"
 	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/dockerfile"
 	"github.com/imageverify/verify/provenance/library"
@@ -28,14 +29,10 @@ type definition struct {
 	origin *Origin
 	// ref and name are the image's name, short and with its host; "" for none.
 	ref, name string
-	root      *os.Root // of a directory at hand
+	dir       *local.Dir // a directory at hand
 }
 
-func (d *definition) close() {
-	if d.root != nil {
-		d.root.Close()
-	}
-}
+func (d *definition) close() { d.dir.Close() }
 
 func (d *definition) format() string {
 	if d.input.Writer == rebuild.WriterClassic {
@@ -93,11 +90,11 @@ func (d *definition) ofDirectory(dir string, r RebuildOptions) error {
 		return &RunError{Code: "usage", Message: fmt.Sprintf("%s: a directory has no date", dir), Hint: "give the image's time with --created", Input: dir}
 	}
 	var err error
-	if d.root, err = os.OpenRoot(dir); err != nil {
+	if d.dir, err = local.OpenDir(dir); err != nil {
 		return err
 	}
 	d.input.AsFound = true
-	return d.read(d.root.FS(), "Dockerfile", r)
+	return d.read(d.dir, "Dockerfile", r)
 }
 
 // ofLibrary takes the newest entry that the library has for a reference.
@@ -185,6 +182,12 @@ func (d *definition) read(context fs.FS, name string, r RebuildOptions) error {
 	data, err := provenance.ReadDockerfile(context, path.Clean(name))
 	if err != nil {
 		return err
+	}
+	if ignore := name + ".dockerignore"; r.Format != replay.Classic {
+		d.input.Ignore, err = provenance.ReadDockerfile(context, path.Clean(ignore))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	file, err := dockerfile.Parse(data)
 	if err != nil {

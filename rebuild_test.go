@@ -177,3 +177,14 @@ func TestLevelsAreOrderedBothWays(t *testing.T) {
 		t.Error("a level that there is not was read")
 	}
 }
+
+func TestAnImageThatLiesInGitIsAtTheLevelDigestByComparison(t *testing.T) {
+	o := busyboxOptions(t)
+	o.Requirements.Require = []string{"rebuild.level"}
+	img := verifyOne(t, "oci:"+busyboxLayout(t), o)
+	wants(t, img, Verified, "rebuild.level", Pass, "")
+	r := img.Rebuild
+	if r.Level != SameDigest || r.Layers[0].Level != SameDigest || r.Coverage.Bytes.Unproved != 0 || r.Coverage.Bytes.Proved == 0 {
+		t.Errorf("%+v %+v", r, *r.Coverage)
+	}
+}

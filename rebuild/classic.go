@@ -78,7 +78,7 @@ func (w *configWriter) parent() string {
 // its own text as the command. ADD and COPY have no container.
 func (w *configWriter) containerRun(run classicRun, top map[string]any) classicRun {
 	n := len(w.Build.Directives)
-	if n == 0 {
+	if n == 0 || len(w.history) == 0 {
 		return run
 	}
 	last := w.Build.Directives[n-1]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 const (
 	BaseUnknown    = "base-unknown"    // the base image is not given
 	ContextUnknown = "context-unknown" // the build context is not given
+	NeedsBuildKit  = "needs-buildkit"  // the classic builder cannot build the directive
 )
 
 // Refusal says that a directive's layer cannot be assembled, and why. It is not
@@ -52,6 +54,8 @@ type Input struct {
 	// builder, as replay.Input has them.
 	Umask          fs.FileMode
 	AsFound, Piped bool
+	// Ignore is the text of the Dockerfile's own ignore file, nil for none.
+	Ignore []byte
 
 	Platform v1.Platform
 	// Writer is WriterBuildKit or WriterClassic, Form the manifest's.
@@ -199,10 +203,18 @@ func (a *assembly) refuse(d dockerfile.Directive) error {
 	switch {
 	case a.Build.Base != dockerfile.Scratch:
 		return &Refusal{Directive: "FROM", Reason: BaseUnknown, What: "the layers of " + a.Build.Base + " are not at hand"}
+	case !a.builds(d):
+		return &Refusal{Line: d.Line, Directive: d.Name, Reason: NeedsBuildKit, What: "the classic builder has no such flag"}
 	case d.Copy != nil && a.Context == nil && len(d.Copy.Sources) > len(d.Copy.Inline):
 		return &Refusal{Line: d.Line, Directive: d.Name, Reason: ContextUnknown, What: "the build context is not known"}
 	}
 	return nil
+}
+
+// builds reports whether the builder knows the directive: one that it cannot
+// build has no text for it.
+func (a *assembly) builds(d dockerfile.Directive) bool {
+	return slices.ContainsFunc(d.Forms, func(f dockerfile.Form) bool { return f.Dialect == a.dialect() })
 }
 
 // refusal is the error as a refusal; nil for another kind of error.
@@ -221,7 +233,7 @@ func (a *assembly) play(d dockerfile.Directive) (*replay.Played, error) {
 	if err := a.refuse(d); err != nil {
 		return nil, err
 	}
-	return a.stage.Play(replay.Input{Directive: d, Context: a.Context, Umask: a.Umask, AsFound: a.AsFound, Piped: a.Piped,
+	return a.stage.Play(replay.Input{Directive: d, Context: a.Context, Ignore: a.Ignore, Umask: a.Umask, AsFound: a.AsFound, Piped: a.Piped,
 		Dialect: a.dialect(), Created: a.SourceDate, NewBuilder: a.NewBuilder, ChmodParents: a.Writer == WriterBuildKit})
 }
 

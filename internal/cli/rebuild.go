@@ -100,11 +100,14 @@ func (f rebuildFlags) options() (verify.RebuildOptions, error) {
 		return r, nil
 	}
 	var err error
-	if r.Created, err = moment(f.created); err != nil {
-		return r, usagef("--created %q: want RFC 3339, such as 2024-09-06T12:05:36Z, or seconds since 1970", f.created)
+	if r.Created, err = moment(f.created); err != nil || r.Created.Year() > lastYear || r.Created.Unix() < 0 {
+		return r, usagef("--created %q: want RFC 3339, such as 2024-09-06T12:05:36Z, or seconds since 1970, up to the year %d", f.created, lastYear)
 	}
 	return r, nil
 }
+
+// lastYear is the last one that RFC 3339, and so a config, can have.
+const lastYear = 9999
 
 // moment reads RFC 3339 or a number of seconds, as SOURCE_DATE_EPOCH has it.
 func moment(text string) (time.Time, error) {
