@@ -23,7 +23,8 @@ func findOrigin(f *facts) *Finding {
 		return noOrigin(f.trace)
 	case origin.Candidate == nil && libraryFailed(f.trace.LibraryErr):
 		return noLibrary(f.trace.LibraryErr).with(evidenceOf(origin.Claim)...)
-	case origin.Candidate == nil && (errors.Is(f.trace.LibraryErr, library.ErrNoImage) || errors.Is(f.trace.LibraryErr, library.ErrNoTag)):
+	case origin.Candidate == nil && slices.ContainsFunc([]error{library.ErrNoImage, library.ErrNoTag, provenance.ErrTagUnknown},
+		func(no error) bool { return errors.Is(f.trace.LibraryErr, no) }):
 		return finding(Unknown, reasonOf(f.trace.LibraryErr), "an official name, and %s; the image itself names %s", f.trace.LibraryErr, place(origin)).
 			with(evidenceOf(origin.Claim)...)
 	case origin != judged && judged != nil:
@@ -62,7 +63,7 @@ func noOrigin(t *provenance.Trace) *Finding {
 // libraryFailed reports whether the library could not be asked, as opposed to
 // an answer of "no".
 func libraryFailed(err error) bool {
-	return err != nil && !slices.ContainsFunc([]error{provenance.ErrNameUnknown, provenance.ErrNotInLibrary, library.ErrNoImage, library.ErrNoTag},
+	return err != nil && !slices.ContainsFunc([]error{provenance.ErrNameUnknown, provenance.ErrTagUnknown, provenance.ErrNotInLibrary, library.ErrNoImage, library.ErrNoTag},
 		func(no error) bool { return errors.Is(err, no) })
 }
 

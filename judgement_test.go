@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -399,6 +401,32 @@ func TestATagThatTheLibraryNeverHadIsNotTakenFromTheImage(t *testing.T) {
 		o := w.options()
 		o.As = as
 		wants(t, verifyOne(t, ref, o), Incomplete, "trace.origin", Unknown, reason)
+	}
+}
+
+func TestAnOfficialNameWithoutATagIsNotTakenFromTheImage(t *testing.T) {
+	w := newWorld(t)
+	id := w.release(copied)
+	s := w.image(copySteps("true")...)
+	s.manifest.Annotations = map[string]string{sourceKey: worldSource + "#" + id + ":d"}
+	o := w.options()
+	o.As = ""
+	for name, want := range map[string]attack{
+		"docker.io/library/app": {check: "trace.origin", status: Unknown, reason: "name-unknown"},
+		"git.test/app":          {check: "trace.origin", status: Pass},
+	} {
+		dir := s.write()
+		index := filepath.Join(dir, "index.json")
+		text, err := os.ReadFile(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := `"annotations":{"io.containerd.image.name":"` + name + "@sha256:" + strings.Repeat("0", 64) + `"},"digest"`
+		writeFile(t, index, strings.Replace(string(text), `"digest"`, named, 1), 0o644)
+		img := verifyOne(t, "oci:"+dir, o)
+		if f, _ := findingOf(img, want.check); f.Status != want.status || f.Reason != want.reason {
+			t.Errorf("%s: want %s %s, got%s", name, want.status, want.reason, describe(img))
+		}
 	}
 }
 

@@ -145,6 +145,10 @@ var ErrNotInLibrary = errors.New("not a name of the official library")
 // ErrNameUnknown is given for an image that has no name to trace under.
 var ErrNameUnknown = errors.New("the image has no name to trace under")
 
+// ErrTagUnknown is given for a name of the official library without a tag, by
+// which the library's entries are found.
+var ErrTagUnknown = errors.New("the name has no tag, by which the library's entries are found")
+
 // ErrYounger is given for a candidate whose commit is younger than the image: a
 // cause is never younger than its effect.
 var ErrYounger = errors.New("the commit is younger than the image")
@@ -197,8 +201,11 @@ func (t *Trace) libraryCandidates(ctx context.Context, s Subject, from Sources) 
 		return nil, nil, ErrNameUnknown
 	}
 	name, ok := strings.CutPrefix(s.Repository, libraryPrefix)
-	if !ok || s.Tag == "" {
+	switch {
+	case !ok:
 		return nil, nil, ErrNotInLibrary
+	case s.Tag == "":
+		return nil, nil, ErrTagUnknown
 	}
 	lib, err := from.Library(ctx)
 	if err != nil {

@@ -174,6 +174,7 @@ func TestNamesOutsideTheLibraryHaveNoCandidates(t *testing.T) {
 		want error
 	}{
 		{"another registry", Subject{Repository: "example.com/library/app", Tag: "1"}, ErrNotInLibrary},
+		{"an official name without a tag", Subject{Repository: "docker.io/library/app"}, ErrTagUnknown},
 		{"another namespace", Subject{Repository: "docker.io/somebody/app", Tag: "1"}, ErrNotInLibrary},
 		{"an unknown image", Subject{Repository: "docker.io/library/other", Tag: "1"}, library.ErrNoImage},
 		{"an unknown tag", Subject{Repository: "docker.io/library/app", Tag: "2"}, library.ErrNoTag},
