@@ -319,7 +319,7 @@ func checkAttack(t *testing.T, a attack, img Image) {
 	if !ok || f.Status != a.status || a.reason != "" && f.Reason != a.reason {
 		t.Errorf("%s: want %s %s, got%s", a.check, a.status, a.reason, describe(img))
 	}
-	want := map[Status]Verdict{Fail: Failed, Unknown: Incomplete, Warn: Incomplete}[a.status]
+	want := map[Status]Verdict{Fail: Failed, Unknown: Incomplete, Warn: Incomplete, Pass: Verified}[a.status]
 	if img.Verdict != want {
 		t.Errorf("verdict %s, want %s:%s", img.Verdict, want, describe(img))
 	}

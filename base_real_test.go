@@ -42,8 +42,6 @@ func TestRealChildrenOfChildrenAreVerifiedDownToNothing(t *testing.T) {
 	} {
 		w, dir := newWorld(t), t.TempDir()
 		o := w.options()
-		// What a stage holds that files are copied from, a builder has to show.
-		o.Requirements.Accept = []string{"needs-builder"}
 		o.As, o.Depth, o.Bases = "app:1", AllBases, map[string]string{}
 		for _, g := range generations {
 			w.publish(g.name, g.files)

@@ -228,6 +228,11 @@ func layersBefore(a *provenance.Attempt, directive int) int {
 // the umask decided some mode of it. Entries that the builder may have left out
 // are no difference where they are missing.
 func compareReplay(ctx context.Context, a *provenance.Attempt, in replay.Input, layer *checksums.Index) (result *filetree.Result, stamped bool, err error) {
+	in, release, err := withFrom(ctx, a.Build, in)
+	defer release()
+	if err != nil {
+		return nil, false, err
+	}
 	want, err := replay.Layer(ctx, in)
 	if err != nil {
 		return nil, false, err
@@ -252,7 +257,8 @@ func compareReplay(ctx context.Context, a *provenance.Attempt, in replay.Input, 
 		}
 		return true
 	})
-	return result, want.Stamped, nil
+	// The files of another stage were stamped when that stage was made.
+	return result, want.Stamped || copiesFrom(in.Directive), nil
 }
 
 // hardLinks turns a result in which only types differ into what hard links in

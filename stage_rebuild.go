@@ -132,6 +132,11 @@ func treeDifference(r *filetree.Result) *Difference {
 // writeLayer writes the layer's archive again, in each of the ways in which
 // builders stamp it, and compresses it where the manifest is to be the same.
 func (s *session) writeLayer(ctx context.Context, f *facts, i int, in replay.Input) (layerRebuild, error) {
+	in, release, err := withFrom(ctx, f.judged().Build, in)
+	defer release()
+	if err != nil {
+		return layerRebuild{}, err
+	}
 	p, err := replay.Play(ctx, in)
 	if err != nil {
 		return layerRebuild{}, err

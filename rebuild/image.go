@@ -107,7 +107,7 @@ type Step struct {
 // is for what says nothing about the build: the context could not be read.
 func Plan(ctx context.Context, in Input) ([]Step, error) {
 	a := newAssembly(ctx, in)
-	defer a.stage.Close()
+	defer a.close()
 	var steps []Step
 	for i, d := range in.Build.Directives {
 		s := Step{Directive: i, Layer: a.leavesLayer(d)}
@@ -126,7 +126,7 @@ func Plan(ctx context.Context, in Input) ([]Step, error) {
 // decide a layer.
 func Assemble(ctx context.Context, in Input) (*Image, error) {
 	a := newAssembly(ctx, in)
-	defer a.stage.Close()
+	defer a.close()
 	img := &Image{Form: in.Form}
 	diffIDs, hashes := make([]v1.Hash, len(in.Build.Directives)), make([]string, len(in.Build.Directives))
 	for i, d := range in.Build.Directives {
@@ -178,11 +178,25 @@ func (a *assembly) documents(img *Image, diffIDs []v1.Hash, hashes []string) err
 // assembly is an image under way.
 type assembly struct {
 	Input
-	stage *replay.Stage
+	stage  *replay.Stage
+	stages *Stages // that directives copy from
 }
 
 func newAssembly(ctx context.Context, in Input) *assembly {
-	return &assembly{Input: in, stage: replay.NewStage(ctx, nil, in.Spill, in.Limits)}
+	a := &assembly{Input: in, stage: replay.NewStage(ctx, nil, in.Spill, in.Limits)}
+	a.stages = NewStages(ctx, in.Build, a.input())
+	return a
+}
+
+func (a *assembly) close() {
+	a.stage.Close()
+	a.stages.Close()
+}
+
+// input is what all directives are played on.
+func (a *assembly) input() replay.Input {
+	return replay.Input{Context: a.Context, Ignore: a.Ignore, Umask: a.Umask, AsFound: a.AsFound, Piped: a.Piped, Limits: a.Limits, Spill: a.Spill,
+		Dialect: a.dialect(), Created: a.SourceDate, NewBuilder: a.NewBuilder, ChmodParents: a.Writer == WriterBuildKit}
 }
 
 func (a *assembly) dialect() string {
@@ -205,7 +219,9 @@ func (a *assembly) refuse(d dockerfile.Directive) error {
 		return &Refusal{Directive: "FROM", Reason: BaseUnknown, What: "the layers of " + a.Build.Base + " are not at hand"}
 	case !a.builds(d):
 		return &Refusal{Line: d.Line, Directive: d.Name, Reason: NeedsBuildKit, What: "the classic builder has no such flag"}
-	case d.Copy != nil && a.Context == nil && len(d.Copy.Sources) > len(d.Copy.Inline):
+	case d.Copy != nil && d.Copy.From != "" && a.Writer == WriterClassic:
+		return &Refusal{Line: d.Line, Directive: d.Name, Reason: replay.FromStage, What: "the classic builder's content hash of --from is not known how to make"}
+	case d.Copy != nil && d.Copy.From == "" && a.Context == nil && len(d.Copy.Sources) > len(d.Copy.Inline):
 		return &Refusal{Line: d.Line, Directive: d.Name, Reason: ContextUnknown, What: "the build context is not known"}
 	}
 	return nil
@@ -233,8 +249,15 @@ func (a *assembly) play(d dockerfile.Directive) (*replay.Played, error) {
 	if err := a.refuse(d); err != nil {
 		return nil, err
 	}
-	return a.stage.Play(replay.Input{Directive: d, Context: a.Context, Ignore: a.Ignore, Umask: a.Umask, AsFound: a.AsFound, Piped: a.Piped,
-		Dialect: a.dialect(), Created: a.SourceDate, NewBuilder: a.NewBuilder, ChmodParents: a.Writer == WriterBuildKit})
+	in := a.input()
+	in.Directive = d
+	if d.Copy != nil {
+		var err error
+		if in.From, err = a.stages.From(d.Copy.From); err != nil {
+			return nil, err
+		}
+	}
+	return a.stage.Play(in)
 }
 
 // layer writes a directive's layer.
