@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -139,20 +140,32 @@ func witnessAllowed(field string) bool {
 	return strings.HasPrefix(field, "history[") && strings.HasSuffix(field, "].created") || strings.Contains(field, ": time of ")
 }
 
-// TestWhatStandsBetweenRunsIsProved builds with a RUN between two COPYs: what
-// the RUN left follows from nothing, and the others are proved all the same.
-func TestWhatStandsBetweenRunsIsProved(t *testing.T) {
-	shell, err := os.ReadFile("/usr/bin/busybox")
-	if err != nil {
-		if shell, err = os.ReadFile("/bin/busybox"); err != nil {
-			t.Fatalf("Debian's package busybox-static: %v", err)
+// busybox is a program for RUN that needs nothing beside it.
+func busybox(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"/usr/bin/busybox", "/bin/busybox"} {
+		if program, err := os.ReadFile(name); err == nil {
+			return string(program)
 		}
 	}
-	context := builders.Context(t, map[string]string{"a": "a\n", "sh": string(shell),
-		"Dockerfile": "FROM scratch\nCOPY --chown=0:0 sh /bin/\nCOPY a /one/\nRUN [\"/bin/sh\", \"-c\", \"echo x > /two\"]\nCOPY a /three/\nCMD [\"/bin/sh\"]\n"})
+	t.Fatal("Debian's package busybox-static is not installed")
+	return ""
+}
+
+func makeProgram(t *testing.T, context string) {
+	t.Helper()
 	if err := os.Chmod(filepath.Join(context, "sh"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestWhatStandsBetweenRunsIsProved builds with a RUN between two COPYs: what
+// the RUN left follows from nothing, and the others are proved all the same.
+func TestWhatStandsBetweenRunsIsProved(t *testing.T) {
+	shell := busybox(t)
+	context := builders.Context(t, map[string]string{"a": "a\n", "sh": string(shell),
+		"Dockerfile": "FROM scratch\nCOPY --chown=0:0 sh /bin/\nCOPY a /one/\nRUN [\"/bin/sh\", \"-c\", \"echo x > /two\"]\nCOPY a /three/\nCMD [\"/bin/sh\"]\n"})
+	makeProgram(t, context)
 	d, b := builders.StartDocker(t), builders.StartBuildKit(t)
 	classic, buildkit := filepath.Join(t.TempDir(), "saved.tar"), filepath.Join(t.TempDir(), "oci.tar")
 	d.BuildClassic(t, "test/run", context)
@@ -178,5 +191,74 @@ func TestWhatStandsBetweenRunsIsProved(t *testing.T) {
 		}
 		o.Requirements.Accept = []string{"run-unproved"}
 		wants(t, verifyOne(t, ref, o), Verified, "layer.content", Unknown, "run-unproved")
+	}
+}
+
+// withRuns puts a RUN after the program for it, and one after each directive
+// that copies, as long as the user is root and no volume stands in the way.
+func (c builtCase) withRuns(t *testing.T, shell string) string {
+	t.Helper()
+	lines := []string{"FROM scratch", "COPY --chown=0:0 sh /bin/"}
+	number, can := 0, true
+	run := func() {
+		number++
+		lines = append(lines, fmt.Sprintf(`RUN ["/bin/sh", "-c", "echo %d > /run%d"]`, number, number))
+	}
+	run()
+	for line := range strings.SplitSeq(c.directives, "\n") {
+		lines = append(lines, line)
+		can = can && !strings.HasPrefix(line, "USER") && !strings.HasPrefix(line, "VOLUME")
+		if can && (strings.HasPrefix(line, "COPY") || strings.HasPrefix(line, "ADD")) {
+			run()
+		}
+	}
+	context := builders.Context(t, map[string]string{
+		"Dockerfile": strings.Join(lines, "\n") + "\n", "a": "a\n", "dir/b": "#!/b\n", "dir/sub/c": "c\n", "sh": shell})
+	makeProgram(t, context)
+	return context
+}
+
+// TestEveryOtherLayerIsProvedWhereRunsStandBetween builds each Dockerfile of
+// the table again with RUN between its directives.
+func TestEveryOtherLayerIsProvedWhereRunsStandBetween(t *testing.T) {
+	d, b, shell := builders.StartDocker(t), builders.StartBuildKit(t), busybox(t)
+	for _, builder := range []string{"classic", "buildkit"} {
+		for i, c := range casesOf(builder) {
+			t.Run(builder+" "+c.name, func(t *testing.T) {
+				context, file := c.withRuns(t, shell), filepath.Join(t.TempDir(), "image.tar")
+				ref := "oci-archive:" + file
+				if builder == "classic" {
+					name := "test/runs" + strconv.Itoa(i)
+					d.BuildClassic(t, name, context)
+					d.Save(t, name, file)
+					ref = "docker-archive:" + file
+				} else {
+					b.Build(t, context, file, strconv.Itoa(builtEpoch))
+				}
+				checkAroundRuns(t, ref, context)
+			})
+		}
+	}
+}
+
+// checkAroundRuns wants RUN's layers unproved and all others written again.
+func checkAroundRuns(t *testing.T, ref, context string) {
+	t.Helper()
+	img := verifyOne(t, ref, Options{Platform: "linux/amd64", Offline: true, Given: Given{Context: context},
+		Requirements: Requirements{Only: []string{"rebuild.level", "layer.content"}}})
+	wants(t, img, Incomplete, "layer.content", Unknown, "run-unproved")
+	proved, unproved := 0, 0
+	for i, l := range img.Rebuild.Layers {
+		switch {
+		case l.Reason == "run-unproved":
+			unproved++
+		case l.Level.Reaches(SameLayers):
+			proved++
+		default:
+			t.Errorf("layer %d, Dockerfile:%d: %+v", i+1, l.Directive, l)
+		}
+	}
+	if proved == 0 || unproved == 0 {
+		t.Errorf("%d layers proved, %d of RUN", proved, unproved)
 	}
 }
