@@ -28,6 +28,9 @@ func findDirectives(f *facts) *Finding {
 	if n := rowsBut(a.Alignment, history.WhiteSpace); n > 0 {
 		all += fmt.Sprintf(" (%d of them but for white space)", n)
 	}
+	if a.Alignment.Squashed {
+		all += ", squashed into one layer"
+	}
 	if a.Alignment.BaseEntries > 0 {
 		all += fmt.Sprintf(", above %s of the base image", plural(a.Alignment.BaseEntries, "entry"))
 	}

@@ -16,7 +16,8 @@ type HistoryRow struct {
 	// Status is matched, differs (entry and directive are of one instruction,
 	// not of one text), base (an entry of the base image), unexplained (an entry
 	// that no directive gives), missing (a directive without its entry),
-	// no-entry (a directive for which the builder leaves none), or unjudged
+	// no-entry (a directive for which the builder leaves none), squash (the entry
+	// of the layer that docker build --squash made of the others'), or unjudged
 	// where there is no Dockerfile to compare with.
 	Status string `json:"status"`
 	// How says in which sense the row is matched: exact, or white-space (but for

@@ -194,6 +194,7 @@ var errorReasons = []errorReason{
 	{sentinel(sums.ErrTooLong), "over-limit"},
 	{sentinel(provenance.ErrHardLinks), "needs-builder"},
 	{sentinel(errOneLayer), "needs-builder"},
+	{sentinel(errSquashed), "needs-builder"},
 	{sentinel(errOwnRules), "needs-builder"},
 	{notReplayable(replay.NeedsRun), "run-unproved"},
 	{notReplayable(replay.ContextUnknown), "context-unknown"},

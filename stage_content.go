@@ -119,13 +119,15 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 		switch {
 		case row.Layer >= len(f.layers) || row.Layer < 0 && row.Directive < 0:
 			continue
+		case row.Status == history.Squash:
+			c.line, c.what, c.err = lastLine(a), "docker build --squash", errSquashed
 		case row.Status == history.Base:
 			c.base, c.what, based = true, a.Build.Base, true
 		case row.Directive < 0:
 			c.err = errNoDirective
 		default:
 			d := a.Build.Directives[row.Directive]
-			if row.Layer < 0 && d.Layer == dockerfile.NoLayer {
+			if row.Layer < 0 && (d.Layer == dockerfile.NoLayer || a.Alignment.Squashed) {
 				continue
 			}
 			c.line, c.what = d.Line, d.Name
@@ -148,6 +150,17 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 		out = append(out, contentFact{layer: -1, directive: -1, base: true, what: a.Build.Base})
 	}
 	return out
+}
+
+// errSquashed is for the layer of an image that was squashed.
+var errSquashed = errors.New("docker build --squash made one layer of the directives up to here, which are not told apart")
+
+// lastLine is the line of the build's last directive, 0 for a build without.
+func lastLine(a *provenance.Attempt) int {
+	if n := len(a.Build.Directives); n > 0 {
+		return a.Build.Directives[n-1].Line
+	}
+	return 0
 }
 
 // compareLayer compares one layer with the entries its directive makes, in each

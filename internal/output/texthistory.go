@@ -16,6 +16,7 @@ var rowMarks = map[string]mark{
 	"missing":     {"✗", "missing", red},
 	"base":        {"·", "base", dim},
 	"no-entry":    {"·", "no-entry", dim},
+	"squash":      {"·", "squash", dim},
 	"unjudged":    {"?", "unjudged", yellow},
 }
 

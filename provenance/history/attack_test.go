@@ -115,6 +115,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add("FROM x\nENV A=$A$A$A$B$C$A\n", "imported\n/bin/sh -c #(nop)  ENV A=aaaaaaaaaaaaaaaaaaaaaaaaaaaaa", uint64(2), -1)
 	f.Add("FROM x\nENV A=1\nRUN --mount=type=bind,target=/x c\nARG V=1\n", "imported\n/bin/sh -c #(nop) ENV A=1\n/bin/sh -c --mount=type=bind,target=/x c:sha256:"+addHash[len("file:"):]+"\n/bin/sh -c #(nop) ARG V", uint64(0b1010), 2)
 	f.Add("FROM x\nUSER a\n", "/bin/sh -c #(nop)  ONBUILD RUN b\n/bin/sh -c b\n/bin/sh -c #(nop)  USER a", uint64(0b101), 1)
+	f.Add("FROM x\nUSER a\n", "imported\n/bin/sh -c #(nop)  USER a\ncreate new from sha256:"+addHash[len("file:"):], uint64(0b010), 2)
 	f.Fuzz(func(t *testing.T, file, lines string, empty uint64, layers int) {
 		if len(file)+len(lines) > 1<<14 {
 			return
@@ -126,6 +127,9 @@ func FuzzMatch(f *testing.F) {
 		var entries []v1.History
 		for i, text := range strings.Split(lines, "\n") {
 			entries = append(entries, v1.History{CreatedBy: text, EmptyLayer: empty>>(i%64)&1 == 1})
+			if squashComment.MatchString(text) {
+				entries[i].CreatedBy, entries[i].Comment = "", text
+			}
 		}
 		a := Match(entries, layers, b)
 		checkAlignment(t, a, len(entries), len(a.Build.Directives)) // with the base's triggers

@@ -27,6 +27,10 @@ type Alignment struct {
 	// Combined says that the build's directives share one layer, which stands
 	// at the last of each stage: buildah's --layers=false and --squash.
 	Combined bool
+	// Squashed says that the image's own layers were made one after the build,
+	// for which the newest entry stands: docker build --squash. Those of earlier
+	// stages were not.
+	Squashed bool
 	// BaseEntries is how many entries lie below the first directive's: those
 	// of the base image.
 	BaseEntries int
@@ -71,6 +75,7 @@ const (
 	Unexplained = "unexplained" // an entry no directive gives
 	Missing     = "missing"     // a directive without its entry
 	NoEntry     = "no-entry"    // a directive for which the builder leaves no entry
+	Squash      = "squash"      // the entry of the one layer that a squashed image's directives share
 )
 
 // What a matched row's How says: in which sense it is matched.
@@ -106,10 +111,18 @@ const BuildKitComment = "buildkit.dockerfile.v0"
 // layers the image has; less than 0 is not known. Each dialect is tried on the
 // whole history, and the better alignment is the result.
 func Match(entries []v1.History, layers int, b *dockerfile.Build) *Alignment {
-	read := readEntries(entries)
+	if build, ok := unsquashed(entries); ok && layers != 0 {
+		return matchSquashed(build, entries[len(entries)-1], layers, b)
+	}
+	return match(&matcher{entries: readEntries(entries), layers: layers}, b)
+}
+
+// match tries each dialect.
+func match(in *matcher, b *dockerfile.Build) *Alignment {
 	var best *Alignment
 	for _, dialect := range dockerfile.Dialects() {
-		m := &matcher{entries: read, layers: layers, dialect: dialect}
+		m := *in
+		m.dialect = dialect
 		if a := m.match(b); best == nil || a.better(best) {
 			best = a
 		}
@@ -131,6 +144,8 @@ type matcher struct {
 	entries []entry
 	layers  int
 	dialect string
+	// squashed says that the layers of the build's last stage were made one.
+	squashed bool
 }
 
 // match aligns, with the base's triggers where its own entries tell of any and

@@ -13,7 +13,7 @@ import (
 func (m *matcher) align(b *dockerfile.Build) *Alignment {
 	t := m.newTable(b)
 	steps, cost := t.steps()
-	a := &Alignment{Dialect: m.dialect, Build: b, cost: cost}
+	a := &Alignment{Dialect: m.dialect, Build: b, Squashed: m.squashed, cost: cost}
 	a.Holes = t.fill(steps)
 	for _, s := range steps {
 		a.addRow(t, s)
@@ -112,6 +112,9 @@ func (a *Alignment) judgeMatched(t *table, r Row, p Problem) {
 	if a.Combined {
 		wrong = !e.empty != a.endsStage(r.Directive)
 	}
+	if a.Squashed && !a.beforeLastStage(r.Directive) {
+		wrong = !e.empty
+	}
 	if wrong {
 		p.Code, p.Want, p.Got = EmptyLayer, layerWord(!e.empty), layerWord(e.empty)
 		a.Problems = append(a.Problems, p)
@@ -157,6 +160,13 @@ func (a *Alignment) isCombined(t *table) bool {
 // endsStage reports whether a directive is the last of its stage.
 func (a *Alignment) endsStage(directive int) bool {
 	return directive == len(a.Build.Directives)-1 || slices.Contains(a.Build.StageEnds, directive)
+}
+
+// beforeLastStage reports whether a directive is of a stage that the last one
+// builds on.
+func (a *Alignment) beforeLastStage(directive int) bool {
+	ends := a.Build.StageEnds
+	return len(ends) > 0 && directive <= ends[len(ends)-1]
 }
 
 func layerWord(empty bool) string {
