@@ -20,17 +20,17 @@ type Docker struct {
 
 // StartDocker starts Debian's dockerd, without a bridge and without rules for
 // the firewall. It skips as corpus.Real does, and fails where the program is
-// missing.
-func StartDocker(t testing.TB) *Docker {
+// missing. args are more arguments of dockerd, such as --experimental.
+func StartDocker(t testing.TB, args ...string) *Docker {
 	t.Helper()
 	corpus.Real(t)
 	dir := shortDir(t)
 	d := &Docker{Host: "unix://" + filepath.Join(dir, "d.sock")}
 	answers := func() error { return exec.Command(dockerClient, "-H", d.Host, "version").Run() }
-	start(t, "Debian's package docker.io", answers, "dockerd",
+	start(t, "Debian's package docker.io", answers, "dockerd", append([]string{
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid"), "-H", d.Host,
-		"--iptables=false", "--bridge=none", "--storage-driver", "overlay2")
+		"--iptables=false", "--bridge=none", "--storage-driver", "overlay2"}, args...)...)
 	return d
 }
 

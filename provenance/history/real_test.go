@@ -111,6 +111,48 @@ STOPSIGNAL SIGTERM
 LABEL last=yes
 `
 
+// official is in the manner of the official library's images, of 2018 and of
+// today: comments and empty lines within continuations, tabs, spaces at a line's
+// end, quotes, and values of several words and of the base.
+const official = `FROM scratch AS base
+ADD rootfs.tar.gz /
+ENV PATH=/usr/local/bin:$PATH
+FROM base
+# explicitly set user/group IDs
+RUN set -eux; \
+	echo postgres 2>/dev/null || true; \
+# the home directory is made by hand
+	mkdir -p /var/lib/postgresql; \
+
+	# indented, and an empty line before it
+	for i in one two; do echo "$i"; done; true
+ENV LANG=en_US.utf8 GOLANG_VERSION="1.20.3" \
+	GOPATH='/go path' QUOTED="a \"b\" \$c"
+ENV PHP_INI_DIR /usr/local/etc/php
+ENV PATH $PHP_INI_DIR/bin:/usr/local/go/bin:$PATH
+ARG PHP_VERSION=7.2
+LABEL org.label.a="one" \
+      org.label.b="two words" \
+      org.label.c=three
+RUN mkdir -p "$GOPATH/src" "$PHP_INI_DIR/conf.d" && chmod -R 777 "$PHP_INI_DIR" && echo ${PHP_VERSION%.*} 
+WORKDIR $PHP_INI_DIR/src
+COPY one.txt two.txt $PHP_INI_DIR/
+COPY dir/sub/b.txt ./
+VOLUME ["/var/lib/mysql", "/data path"]
+VOLUME /usr/share/$LANG
+EXPOSE 3306 33060/tcp 9200/udp
+EXPOSE 9000-9002
+STOPSIGNAL SIGINT
+SHELL ["/bin/sh", "-eo", "pipefail", "-c"]
+HEALTHCHECK --interval=5m --timeout=3s \
+  CMD echo "ok" || exit 1
+ONBUILD COPY . /usr/src/app
+ONBUILD RUN npm install && npm cache clean --force
+USER 1000:1000
+ENTRYPOINT ["docker-entrypoint.sh"]
+CMD ["mysqld", "--user=mysql", "a & b <c>"]
+`
+
 // contextFor writes a build context with a real root file system.
 func contextFor(t testing.TB, text string) string {
 	dir := builders.Context(t, map[string]string{
@@ -181,15 +223,21 @@ func buildAll(t *testing.T) []built {
 		out = append(out, b)
 	}
 	context, dir := contextFor(t, everything), t.TempDir()
-	latestContext := contextFor(t, latest)
+	latestContext, officialContext := contextFor(t, latest), contextFor(t, official)
 	file := func(name string) string { return filepath.Join(dir, name+".tar") }
 	t.Run("build", func(t *testing.T) {
 		t.Run("docker", func(t *testing.T) {
 			t.Parallel()
-			d := builders.StartDocker(t)
+			d := builders.StartDocker(t, "--experimental") // for --squash
 			d.BuildClassic(t, "t/classic", context, buildArgs(args)...)
 			d.Save(t, "t/classic", file("classic"))
 			add(built{"the classic builder", everything, dockerfile.Classic, args, oneConfig(t, file("classic"))})
+			d.BuildClassic(t, "t/squash", context, append(buildArgs(args), "--squash")...)
+			d.Save(t, "t/squash", file("squash"))
+			add(built{"the classic builder, squashed", everything, dockerfile.Classic, args, oneConfig(t, file("squash"))})
+			d.BuildClassic(t, "t/official", officialContext)
+			d.Save(t, "t/official", file("official"))
+			add(built{"the classic builder, of an official image", official, dockerfile.Classic, nil, oneConfig(t, file("official"))})
 			d.BuildKit(t, "t/bk", context, buildArgs(args)...)
 			d.Save(t, "t/bk", file("bk"))
 			add(built{"BuildKit in Docker 20.10", everything, dockerfile.BuildKit, args, oneConfig(t, file("bk"))})
@@ -200,6 +248,8 @@ func buildAll(t *testing.T) []built {
 			b.Build(t, context, file("buildkit"), "1460000000", "--opt", "build-arg:GLOBAL=given", "--opt", "build-arg:VERSION=2.0")
 			add(built{"BuildKit", everything, dockerfile.BuildKit, args, oneConfig(t, file("buildkit"))})
 			b.Build(t, latestContext, file("latest"), "1460000000")
+			b.Build(t, officialContext, file("official-bk"), "1460000000")
+			add(built{"BuildKit, of an official image", official, dockerfile.BuildKit, nil, oneConfig(t, file("official-bk"))})
 			add(built{"the newest of BuildKit", latest, dockerfile.BuildKit, nil, oneConfig(t, file("latest"))})
 		})
 		t.Run("buildah", func(t *testing.T) {
@@ -207,11 +257,14 @@ func buildAll(t *testing.T) []built {
 			b := builders.StartBuildah(t)
 			b.Build(t, "t/combined", context, append(buildArgs(args), "--layers=false", "--timestamp", "0")...)
 			b.Push(t, "t/combined", "oci-archive:"+file("combined"))
+			b.Build(t, "t/official", officialContext, "--layers", "--timestamp", "0")
+			b.Push(t, "t/official", "oci-archive:"+file("official-buildah"))
+			add(built{"buildah, of an official image", official, dockerfile.Buildah, nil, oneConfig(t, file("official-buildah"))})
 			add(built{"buildah", everything, dockerfile.Buildah, args, oneConfig(t, file("combined"))})
 		})
 	})
-	if len(out) != 5 {
-		t.Fatalf("%d images were built, want 5", len(out))
+	if len(out) != 9 {
+		t.Fatalf("%d images were built, want 9", len(out))
 	}
 	return out
 }
