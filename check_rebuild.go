@@ -56,6 +56,11 @@ func findRebuild(f *facts) *Finding {
 	for i := range r.layers {
 		parts = append(parts, rebuildPart(f, i))
 	}
+	for _, c := range f.content {
+		if c.layer < 0 {
+			parts = append(parts, layerlessPart(f, c))
+		}
+	}
 	if r.level >= SameLayers && r.asked > SameLayers {
 		parts = append(parts, rebuiltDocument("config", r, SameImageID))
 	}

@@ -117,8 +117,11 @@ func stepsOf(b *dockerfile.Build, img *rebuild.Image) []rebuild.Step {
 func planned(b *dockerfile.Build, steps []rebuild.Step) []PlannedStep {
 	out := make([]PlannedStep, len(steps))
 	for i, s := range steps {
-		d := b.Directives[s.Directive]
-		p := PlannedStep{Line: d.Line, Directive: d.Original, Makes: "config"}
+		p := PlannedStep{Directive: "FROM " + b.Base, Makes: "config"}
+		if s.Directive != rebuild.FromStep {
+			d := b.Directives[s.Directive]
+			p.Line, p.Directive = d.Line, d.Original
+		}
 		if s.Layer {
 			p.Makes = "layer"
 		}

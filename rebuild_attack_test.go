@@ -124,6 +124,35 @@ func TestNoAttackIsReportedAtALevelThatItDoesNotHave(t *testing.T) {
 	}
 }
 
+// An image whose history says that a directive, or a base image, left no layer
+// has all its layers proved, and may still lack one.
+func TestWhatIsSaidToHaveLeftNoLayerKeepsTheLevelDown(t *testing.T) {
+	for name, c := range map[string]struct {
+		dockerfile, entry string
+		level             Level
+		status            Status
+		reason            string
+	}{
+		"nothing":      {"FROM scratch\nCOPY a /a\nLABEL b=c\n", "LABEL b=c", SameFiles, Pass, ""},
+		"RUN":          {"FROM scratch\nCOPY a /a\nRUN passwd -l root\n", "RUN /bin/sh -c passwd -l root # buildkit", NoLevel, Unknown, "run-unproved"},
+		"WORKDIR":      {"FROM scratch\nCOPY a /a\nWORKDIR /app\n", "WORKDIR /app", Different, Fail, "file-missing"},
+		"a base image": {"FROM debian:12\nCOPY a /a\nLABEL b=c\n", "LABEL b=c", NoLevel, Unknown, "base-unverified"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.release(map[string]string{"Dockerfile": c.dockerfile, "a": "true"})
+			s := w.image(step{"COPY a /a # buildkit", []entry{file("a", "true")}}, step{c.entry, nil})
+			o := w.options()
+			o.RebuildLevel, o.Requirements.Only = SameFiles, []string{"rebuild.level"}
+			img := verifyOne(t, "oci:"+s.write(), o)
+			f, ok := findingOf(img, "rebuild.level")
+			if !ok || f.Status != c.status || f.Reason != c.reason || img.Rebuild.Level != c.level {
+				t.Errorf("level %q, want %q %s %s:%s", img.Rebuild.Level, c.level, c.status, c.reason, describe(img))
+			}
+		})
+	}
+}
+
 func checkDifference(t *testing.T, got *Difference, want Difference) {
 	t.Helper()
 	if got == nil {

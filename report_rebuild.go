@@ -152,7 +152,7 @@ func (r *RebuildReport) Refused() bool {
 // PlannedStep is what is done for one directive.
 type PlannedStep struct {
 	// Line and Directive say which: the line in the Dockerfile and the
-	// instruction as it is written.
+	// instruction as it is written; line 0 is the base image.
 	Line      int    `json:"line"`
 	Directive string `json:"directive"`
 	// Makes is "layer" or "config".

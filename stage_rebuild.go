@@ -43,6 +43,7 @@ func (s *session) rebuildImage(ctx context.Context, f *facts, n need) {
 		f.rebuilt.layers[i] = s.rebuildLayer(ctx, f, i)
 	}
 	f.rebuilt.settle()
+	f.rebuilt.settleLayerless(f)
 	if f.rebuilt.level == SameLayers && a.Matched() {
 		f.rebuilt.err = s.rebuildDocuments(f, a)
 	}
@@ -70,6 +71,23 @@ func (r *rebuildFact) settle() {
 		if l.difference != nil && r.difference == nil {
 			r.difference = l.difference
 			r.difference.Where = layerName(i)
+		}
+	}
+}
+
+// settleLayerless lowers the level by what left no layer only by the history's
+// account: the image that is assembled may have one more.
+func (r *rebuildFact) settleLayerless(f *facts) {
+	for _, c := range f.content {
+		if c.layer >= 0 {
+			continue
+		}
+		switch layerlessPart(f, c).Status {
+		case Pass:
+		case Fail:
+			r.level = min(r.level, Different)
+		default:
+			r.level = NoLevel
 		}
 	}
 }

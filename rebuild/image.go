@@ -94,7 +94,11 @@ type Image struct {
 	Layers                   []Layer
 }
 
-// Step is what is to be done for one directive.
+// FromStep is the Directive of the step for the base image.
+const FromStep = -1
+
+// Step is what is to be done for one directive, or for a base image other than
+// scratch: the layers and the config that all directives stand on.
 type Step struct {
 	Directive int
 	// Layer says that the directive leaves a layer.
@@ -109,6 +113,9 @@ func Plan(ctx context.Context, in Input) ([]Step, error) {
 	a := newAssembly(ctx, in)
 	defer a.close()
 	var steps []Step
+	if r := a.refuseBase(); r != nil {
+		steps = append(steps, Step{Directive: FromStep, Layer: true, Refusal: r})
+	}
 	for i, d := range in.Build.Directives {
 		s := Step{Directive: i, Layer: a.leavesLayer(d)}
 		if s.Layer {
@@ -127,6 +134,9 @@ func Plan(ctx context.Context, in Input) ([]Step, error) {
 func Assemble(ctx context.Context, in Input) (*Image, error) {
 	a := newAssembly(ctx, in)
 	defer a.close()
+	if r := a.refuseBase(); r != nil {
+		return nil, r
+	}
 	img := &Image{Form: in.Form}
 	diffIDs, hashes := make([]v1.Hash, len(in.Build.Directives)), make([]string, len(in.Build.Directives))
 	for i, d := range in.Build.Directives {
@@ -212,11 +222,21 @@ func (a *assembly) leavesLayer(d dockerfile.Directive) bool {
 	return d.Layer != dockerfile.NoLayer && !(d.Name == "WORKDIR" && d.WorkingDir == "/" && a.Writer != WriterClassic)
 }
 
+// refuseBase finds that the image stands on another one, whether or not its own
+// directives leave a layer.
+func (a *assembly) refuseBase() *Refusal {
+	if a.Build.Base == dockerfile.Scratch {
+		return nil
+	}
+	return &Refusal{Directive: "FROM", Reason: BaseUnknown, What: "the layers of " + a.Build.Base + " are not at hand"}
+}
+
 // refuse finds what is missing before anything is read.
 func (a *assembly) refuse(d dockerfile.Directive) error {
+	if r := a.refuseBase(); r != nil {
+		return r
+	}
 	switch {
-	case a.Build.Base != dockerfile.Scratch:
-		return &Refusal{Directive: "FROM", Reason: BaseUnknown, What: "the layers of " + a.Build.Base + " are not at hand"}
 	case !a.builds(d):
 		return &Refusal{Line: d.Line, Directive: d.Name, Reason: NeedsBuildKit, What: "the classic builder has no such flag"}
 	case d.Copy != nil && d.Copy.From != "" && a.Writer == WriterClassic:
