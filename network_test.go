@@ -174,10 +174,10 @@ func TestEveryFaultOfAGitServerIsNamed(t *testing.T) {
 		"429":                            {instead(status(429)), "no-network", "429 Too Many Requests"},
 		"500":                            {instead(status(500)), "no-network", "500 Internal Server Error"},
 		"500 for the pack":               {onPack(status(500)), "no-network", "500 Internal Server Error"},
-		"it redirects to http":           {instead(http.RedirectHandler("http://git.test/app.git/info/refs", 302).ServeHTTP), "no-network", "changes scheme"},
-		"it redirects to a file":         {instead(http.RedirectHandler("file:///etc/passwd", 302).ServeHTTP), "no-network", ""},
-		"it redirects to a host unknown": {instead(http.RedirectHandler("https://nowhere.test/app.git/info/refs", 302).ServeHTTP), "no-network", "no such host"},
-		"it redirects to itself":         {instead(http.RedirectHandler("https://git.test/app.git/info/refs", 302).ServeHTTP), "no-network", ""},
+		"it redirects to http":           {instead(http.RedirectHandler("http://git.test/app.git/info/refs", http.StatusFound).ServeHTTP), "no-network", "changes scheme"},
+		"it redirects to a file":         {instead(http.RedirectHandler("file:///etc/passwd", http.StatusFound).ServeHTTP), "no-network", ""},
+		"it redirects to a host unknown": {instead(http.RedirectHandler("https://nowhere.test/app.git/info/refs", http.StatusFound).ServeHTTP), "no-network", "no such host"},
+		"it redirects to itself":         {instead(http.RedirectHandler("https://git.test/app.git/info/refs", http.StatusFound).ServeHTTP), "no-network", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _, o := w.remotely(t)
@@ -369,9 +369,9 @@ func TestAnEntryInForceThatDiffersIsNoVerdictWithoutThePast(t *testing.T) {
 	importedImage(t, w, func(f map[string]string) {
 		f["index.json"] = strings.ReplaceAll(f["index.json"], sha([]byte(f["manifest"])).Hex, sha([]byte("other")).Hex)
 	})
-	s, o := w.remoteLibrary(t)
+	_, o := w.remoteLibrary(t)
 	wants(t, verifyOne(t, ref, o), Verified, "trace.layout", Pass, "")
-	s, o = w.remoteLibrary(t)
+	s, o := w.remoteLibrary(t)
 	s.Between(func(git http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)

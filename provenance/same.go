@@ -33,7 +33,7 @@ func (t *Trace) judgeElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if t.Judged != nil && t.Judged != o {
-		if t.Same = o.like(t.Judged, Serial(t.Judged)); t.Same != nil {
+		if t.Same = t.Judged.like(o, Serial(t.Judged)); t.Same != nil {
 			return nil
 		}
 		t.Judged = nil
@@ -81,7 +81,7 @@ func tagSerials(tags []string) []string {
 // image or the library does not: a content hash that differs, or another serial.
 // What is not the library's word must be shown to be the same by one of the two,
 // unless the build takes no file at all.
-func (o *Attempt) like(a *Attempt, serial string) *Same {
+func (a *Attempt) like(o *Attempt, serial string) *Same {
 	if !a.Matched() || a.contentDiffers() {
 		return nil
 	}
@@ -144,7 +144,7 @@ func (t *Trace) findLike(ctx context.Context, o *Attempt) (found *Attempt, same 
 		if a.Err = a.matchTree(ctx, t.subject); a.Err != nil {
 			return ctx.Err() == nil
 		}
-		if same = o.like(a, serial); same != nil {
+		if same = a.like(o, serial); same != nil {
 			found = a
 		}
 		return found == nil
@@ -153,7 +153,7 @@ func (t *Trace) findLike(ctx context.Context, o *Attempt) (found *Attempt, same 
 }
 
 // at is the origin's directory at another commit, which nobody claims.
-func (o *Attempt) at(c *source.Commit) *Attempt {
-	claim := Claim{Kind: KindBuild, Repository: o.Repository, Commit: c.ID, Directory: o.Directory, File: o.File}
-	return &Attempt{Claim: claim, Builder: o.Builder, Repo: o.Repo, CommitTime: c.Time}
+func (a *Attempt) at(c *source.Commit) *Attempt {
+	claim := Claim{Kind: KindBuild, Repository: a.Repository, Commit: c.ID, Directory: a.Directory, File: a.File}
+	return &Attempt{Claim: claim, Builder: a.Builder, Repo: a.Repo, CommitTime: c.Time}
 }

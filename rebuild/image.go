@@ -148,7 +148,7 @@ func Assemble(ctx context.Context, in Input) (*Image, error) {
 			return nil, r
 		}
 		if err != nil {
-			return nil, fmt.Errorf("Dockerfile:%d: %s: %w", d.Line, d.Name, err)
+			return nil, fmt.Errorf("line %d of the Dockerfile: %s: %w", d.Line, d.Name, err)
 		}
 		l.Directive, diffIDs[i] = i, l.DiffID
 		img.Layers = append(img.Layers, *l)
@@ -319,7 +319,7 @@ func (a *assembly) contentHash(ctx context.Context, d dockerfile.Directive) (str
 	v := buildhash.Variant{TypeBits: !a.Piped, Umask: a.Umask, AsFound: a.AsFound, Piped: a.Piped}
 	sum, err := buildhash.Sum(ctx, a.Context, d.Copy.Sources, v)
 	if err != nil {
-		return "", fmt.Errorf("Dockerfile:%d: %s: %w", d.Line, d.Name, err)
+		return "", fmt.Errorf("line %d of the Dockerfile: %s: %w", d.Line, d.Name, err)
 	}
 	return sum, nil
 }

@@ -16,17 +16,7 @@ const maxOfClass = 10
 
 // WriteDiff writes what verify.Diff found, as Write does.
 func WriteDiff(w io.Writer, f Format, r *verify.DiffReport, s Style) error {
-	switch f {
-	case Text:
-		return writeAll(w, diffText(r, s))
-	case JSON:
-		data, err := jsonDocument(r)
-		if err != nil {
-			return err
-		}
-		return writeAll(w, data)
-	}
-	return unknownFormat(f)
+	return write(w, f, r, func() []byte { return diffText(r, s) })
 }
 
 func diffText(r *verify.DiffReport, s Style) []byte {

@@ -37,27 +37,22 @@ func Formats() []string { return []string{string(Text), string(JSON)} }
 // Write writes the report in one piece. The error is the writer's, or says that
 // there is no such format, in which case nothing is written.
 func Write(w io.Writer, f Format, r *verify.Report, s Style) error {
-	switch f {
-	case Text:
-		return writeAll(w, textReport(r, s))
-	case JSON:
-		data, err := jsonDocument(r)
-		if err != nil {
-			return err
-		}
-		return writeAll(w, data)
-	}
-	return unknownFormat(f)
+	return write(w, f, r, func() []byte { return textReport(r, s) })
 }
 
 // WriteError writes the error that kept a run from being made: one line and its
 // hints as text, an object with the member "error" as JSON.
 func WriteError(w io.Writer, f Format, e *verify.RunError, s Style) error {
+	return write(w, f, ErrorDocument{verify.SchemaVersion, *e}, func() []byte { return textError(e, s) })
+}
+
+// write writes a document as JSON, or the text that stands for it.
+func write(w io.Writer, f Format, document any, text func() []byte) error {
 	switch f {
 	case Text:
-		return writeAll(w, textError(e, s))
+		return writeAll(w, text())
 	case JSON:
-		data, err := jsonDocument(ErrorDocument{verify.SchemaVersion, *e})
+		data, err := jsonDocument(document)
 		if err != nil {
 			return err
 		}

@@ -10,17 +10,7 @@ import (
 
 // WriteRebuild writes what verify.Rebuild found or made, as Write does.
 func WriteRebuild(w io.Writer, f Format, r *verify.RebuildReport, s Style) error {
-	switch f {
-	case Text:
-		return writeAll(w, rebuildText(r, s))
-	case JSON:
-		data, err := jsonDocument(r)
-		if err != nil {
-			return err
-		}
-		return writeAll(w, data)
-	}
-	return unknownFormat(f)
+	return write(w, f, r, func() []byte { return rebuildText(r, s) })
 }
 
 func rebuildText(r *verify.RebuildReport, s Style) []byte {
