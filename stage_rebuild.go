@@ -19,8 +19,8 @@ import (
 	"github.com/imageverify/verify/rebuild/replay"
 )
 
-// errBaseUnverified is for a layer of a base image that was not verified.
-var errBaseUnverified = errors.New("a layer of the base image, which was not verified")
+// errBaseUnverified is for a layer of a base image: its source is not built.
+var errBaseUnverified = errors.New("a layer of the base image, which is not assembled here")
 
 // rebuildImage assembles the image again, layer by layer, then its config and
 // its manifest, and finds out how near each comes. What no source can give is
