@@ -74,20 +74,12 @@ func run(t testing.TB, environment []string, name string, args ...string) string
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), environment...)
-	var stdout, all bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &tee{&stdout, &all}, &all
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, all.String())
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
 	}
 	return stdout.String()
-}
-
-// tee writes to both.
-type tee struct{ a, b *bytes.Buffer }
-
-func (w *tee) Write(p []byte) (int, error) {
-	w.a.Write(p)
-	return w.b.Write(p)
 }
 
 // Context writes files by path into a new folder and returns it: a build
