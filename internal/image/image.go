@@ -73,6 +73,13 @@ type Set struct {
 	Images []*Image
 	// Close releases the layout or archive; it is never nil.
 	Close func() error
+
+	src    source
+	finder finder          // nil where images have no manifests
+	root   []v1.Descriptor // the entries of a layout's index.json
+
+	mu       sync.Mutex
+	attached map[v1.Hash]*attachedOnce
 }
 
 // Reference is what the user gave and what it says about names.

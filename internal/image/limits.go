@@ -42,6 +42,15 @@ const (
 	// MaxDaemonAnswer bounds the daemon's list of images, and its words in an
 	// answer that is an error.
 	MaxDaemonAnswer = 4 << 20
+	// MaxReferrers bounds what is attached to one manifest, MaxReferrerPages the
+	// pages of the list of it, MaxAttachedBytes the bytes of its manifests.
+	MaxReferrers     = 1_000
+	MaxReferrerPages = 100
+	MaxAttachedBytes = 32 << 20
+	// MaxSignatures bounds the signatures and signed statements of one manifest
+	// that are handed out, MaxAttachmentBlob the bytes of one.
+	MaxSignatures     = 100
+	MaxAttachmentBlob = 16 << 20
 	// MaxTags bounds the tags of a repository that are searched for names near
 	// an unknown one: one page.
 	MaxTags = 1_000

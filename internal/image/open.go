@@ -57,8 +57,10 @@ func openRegistry(ctx context.Context, given string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSet(src, found, Reference{Given: given, Kind: KindRegistry, Name: ref.name(),
-		Pinned: ref.digest != v1.Hash{}, Tag: ref.tag}), nil
+	set := newSet(src, found, Reference{Given: given, Kind: KindRegistry, Name: ref.name(),
+		Pinned: ref.digest != v1.Hash{}, Tag: ref.tag})
+	set.finder = src
+	return set, nil
 }
 
 // openLocal opens a reference to a layout or an archive of one.
@@ -81,7 +83,9 @@ func openLocal(ctx context.Context, given, kind string, o Options) (*Set, error)
 	if named != (registryReference{}) {
 		r.Name, r.OwnAccount = named.name(), true
 	}
-	return newSet(src, found, r), nil
+	set := newSet(src, found, r)
+	set.root, set.finder = root.Manifests, &store{src: src, root: root.Manifests}
+	return set, nil
 }
 
 // openStore opens a layout's directory or archive and its index.json.
@@ -107,7 +111,7 @@ func chooseLocal(ctx context.Context, src source, root *v1.IndexManifest, ref lo
 
 // newSet makes the set of what was found.
 func newSet(src source, all []found, r Reference) *Set {
-	s := &Set{Reference: r, Close: src.close}
+	s := &Set{Reference: r, Close: src.close, src: src}
 	for _, f := range all {
 		s.Images = append(s.Images, f.image(src))
 	}

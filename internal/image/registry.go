@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -139,21 +140,29 @@ func (b body) Read(p []byte) (int, error) {
 // get asks for a manifest, a blob or a list. The error of an answer other than
 // 200 is a *transport.Error.
 func (r *registry) get(ctx context.Context, kind, identifier string) (*http.Response, error) {
+	return r.ask(ctx, kind, r.url(kind, identifier))
+}
+
+// ask is get for a whole address.
+func (r *registry) ask(ctx context.Context, kind, address string) (*http.Response, error) {
 	client, err := r.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url(kind, identifier), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	if kind == "manifests" {
+	switch kind {
+	case "manifests":
 		req.Header["Accept"] = []string{string(types.OCIImageIndex), string(types.OCIManifestSchema1),
 			string(types.DockerManifestList), string(types.DockerManifestSchema2)}
+	case "referrers":
+		req.Header.Set("Accept", string(types.OCIImageIndex))
 	}
 	// A transport that unpacks in passing would change a blob's bytes.
 	req.Header.Set("Accept-Encoding", "identity")
-	r.log.DebugContext(ctx, "asking", "host", r.asked.RegistryStr(), "repository", r.asked.RepositoryStr(), kind, identifier)
+	r.log.DebugContext(ctx, "asking", "host", r.asked.RegistryStr(), "repository", r.asked.RepositoryStr(), kind, path.Base(req.URL.Path))
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err

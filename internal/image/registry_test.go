@@ -256,7 +256,7 @@ func TestATokenIsFetchedFromTheRealmAndSentToTheRegistryOnly(t *testing.T) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="`+s.URL+`/token",service="s"`)
 			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "log in")
 			return true
-		case strings.Contains(r.URL.Path, "/blobs/"):
+		case strings.Contains(r.URL.Path, "/blobs/"), strings.Contains(r.URL.Path, "/referrers/"):
 			http.Redirect(w, r, cdn.URL+r.URL.Path+"?signature=x", http.StatusTemporaryRedirect)
 			return true
 		}
@@ -272,6 +272,11 @@ func TestATokenIsFetchedFromTheRealmAndSentToTheRegistryOnly(t *testing.T) {
 	wantDigests(t, set, amd)
 	if c, err := set.Images[0].Config(t.Context()); err != nil || c.Got != c.Want.Digest {
 		t.Errorf("config through a redirection: %+v, %v", c, err)
+	}
+	bundle := f.attachment(bundleType, &amd, bundleType, "bundle")
+	cdn.referrers = map[v1.Hash][]v1.Descriptor{amd.Digest: {bundle}}
+	if a := attachedTo(t, set, amd.Digest); a.Err != nil || len(a.Attachments) != 1 || a.Attachments[0].Err != nil {
+		t.Errorf("referrers through a redirection: %q, %v", lines(t, a), a.Err)
 	}
 	if want := []string{"me:pass repository:app:pull"}; !slices.Equal(tokens, want) {
 		t.Errorf("tokens fetched for %q, want %q", tokens, want)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // server is a registry that serves a fixture as one repository, and can be made
@@ -20,6 +21,8 @@ type server struct {
 	repo string
 	// types are the media types of manifests; others are found in the fixture.
 	types map[v1.Hash]string
+	// referrers are served where the map is there; else the registry keeps none.
+	referrers map[v1.Hash][]v1.Descriptor
 	// before may answer a request itself: it then returns true.
 	before func(w http.ResponseWriter, r *http.Request) bool
 
@@ -87,6 +90,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.list(w)
 	case kind == "manifests":
 		s.manifest(w, id)
+	case kind == "referrers" && s.referrers != nil:
+		s.listReferrers(w, id)
 	default:
 		s.blob(w, id)
 	}
@@ -100,6 +105,12 @@ func (s *server) list(w http.ResponseWriter) {
 	}
 	s.mu.Unlock()
 	json.NewEncoder(w).Encode(map[string]any{"name": s.repo, "tags": tags})
+}
+
+func (s *server) listReferrers(w http.ResponseWriter, id string) {
+	h, _ := v1.NewHash(id)
+	w.Header().Set("Content-Type", string(types.OCIImageIndex))
+	json.NewEncoder(w).Encode(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: s.referrers[h]})
 }
 
 func (s *server) manifest(w http.ResponseWriter, id string) {
