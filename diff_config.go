@@ -60,21 +60,30 @@ func (c *diffing) compareConfigs() {
 		return
 	}
 	before := len(c.report.Differences)
-	a, b := flatJSON(c.a.config.Raw), flatJSON(c.b.config.Raw)
-	for _, key := range keysOf(a, b) {
-		x, y := a[key], b[key]
-		if x == y || strings.HasPrefix(key, "rootfs.diff_ids") {
-			continue
-		}
-		e := DiffEntry{Path: key, Class: classConfig, A: x, B: y}
-		if slices.Contains(buildTimes, withoutIndexes(key)) {
-			e.Noise = "time"
-		}
+	for _, e := range configDifferences(c.a.config.Raw, c.b.config.Raw) {
 		c.add(e, SameLayers)
 	}
 	if len(c.report.Differences) == before && slices.Equal(c.report.A.Layers, c.report.B.Layers) {
 		c.add(DiffEntry{Path: "config", Class: string(filetree.Format), A: c.report.A.ImageID, B: c.report.B.ImageID}, SameLayers)
 	}
+}
+
+// configDifferences are the members in which two configs differ, but for the
+// diff IDs.
+func configDifferences(a, b []byte) []DiffEntry {
+	var out []DiffEntry
+	x, y := flatJSON(a), flatJSON(b)
+	for _, key := range keysOf(x, y) {
+		if x[key] == y[key] || strings.HasPrefix(key, "rootfs.diff_ids") {
+			continue
+		}
+		e := DiffEntry{Path: key, Class: classConfig, A: x[key], B: y[key]}
+		if slices.Contains(buildTimes, withoutIndexes(key)) {
+			e.Noise = "time"
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // withoutIndexes writes "history[3].created" as "history[].created".

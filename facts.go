@@ -139,6 +139,8 @@ type rebuildFact struct {
 	notes      []string
 	// byLayout says that nothing was assembled: the image lies in git.
 	byLayout bool
+	// config and manifest are what was assembled where difference is in them.
+	config, manifest []byte
 	// err says why config and manifest were not assembled, where the layers
 	// are the same.
 	err error

@@ -327,7 +327,7 @@ func (s *session) rebuildDocuments(f *facts, a *provenance.Attempt) error {
 		return err
 	}
 	if d := rebuild.DiffJSON(config.Raw, f.config.Raw); d != nil {
-		r.difference = reportDifference("config", d)
+		r.difference, r.config = reportDifference("config", d), config.Raw
 		return nil
 	}
 	r.level = SameImageID
@@ -395,11 +395,11 @@ func (r *rebuildFact) rebuildManifest(f *facts, a *provenance.Attempt) error {
 					return err
 				}
 				if string(raw) == string(published) {
-					r.level, r.difference = SameDigest, nil
+					r.level, r.difference, r.manifest = SameDigest, nil, nil
 					return nil
 				}
 				if d := rebuild.DiffJSON(raw, published); r.difference == nil || d.Field == "spelling" || laterThan(d, r.difference) {
-					r.difference = reportDifference("manifest", d)
+					r.difference, r.manifest = reportDifference("manifest", d), raw
 				}
 			}
 		}

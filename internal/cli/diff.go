@@ -48,6 +48,18 @@ Exit codes: 0 equal to the level asked for, 1 not, 2 could not be compared.`,
 	return cmd
 }
 
+// levelFlag reads --level; NoLevel where none is given.
+func levelFlag(name string) (verify.Level, error) {
+	var level verify.Level
+	if name == "" {
+		return level, nil
+	}
+	if err := level.UnmarshalText([]byte(name)); err != nil || level < verify.SameFiles {
+		return level, usagef("--level %q: the levels are %s", name, levelNames())
+	}
+	return level, nil
+}
+
 func levelNames() string {
 	var names []string
 	for _, l := range verify.Levels() {
@@ -66,11 +78,9 @@ func (a *app) diff(ctx context.Context, args []string, f diffFlags) error {
 	if err != nil {
 		return err
 	}
-	var want verify.Level
-	if f.level != "" {
-		if err := want.UnmarshalText([]byte(f.level)); err != nil || want < verify.SameFiles {
-			return usagef("--level %q: the levels are %s", f.level, levelNames())
-		}
+	want, err := levelFlag(f.level)
+	if err != nil {
+		return err
 	}
 	d := verify.DiffOptions{ByLayer: f.layers, Ignore: f.ignore, Reread: verify.DefaultReread}
 	if f.content {

@@ -61,6 +61,17 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.SortFlags = false
 	set.StringVar(&f.platform, "platform", "", "verify the image for `OS/ARCH[/VARIANT]` (default: this machine's)")
 	set.BoolVar(&f.allPlatforms, "all-platforms", false, "verify every image of an index")
+	f.addTrace(set)
+	set.StringSliceVar(&f.only, "only", nil, "make, and require, only these `CHECKS` (an id, or a prefix up to a dot)")
+	set.StringSliceVar(&f.skip, "skip", nil, "do not make these `CHECKS`")
+	set.StringSliceVar(&f.require, "require", nil, "require these `CHECKS` too")
+	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
+	set.StringVar(&f.rebuild, "rebuild", "", "assemble the image again: `replay[:digest|image-id|layers|files]`, the level that is required (default: digest)")
+	f.addOutput(set)
+}
+
+// addTrace adds the flags of every command that traces an image.
+func (f *flags) addTrace(set *pflag.FlagSet) {
 	set.StringVar(&f.as, "as", "", "trace the image under the name `REF`")
 	set.StringVar(&f.source, "source", "", "trace the image to `REPOSITORY#COMMIT[:DIR]` (an https URL or a local repository), not to the library")
 	set.StringVar(&f.dockerfile, "dockerfile", "", "trace the image to the Dockerfile `FILE` (- is stdin); with --source a path in its DIR")
@@ -73,12 +84,6 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.BoolVar(&f.followClaims, "follow-claims", false, "fetch git repositories that only the image names")
 	set.StringArrayVar(&f.keyrings, "keyring", nil, "take distributors' OpenPGP keys from `FILE` (repeatable); only pinned keys count")
 	f.addSources(set)
-	set.StringSliceVar(&f.only, "only", nil, "make, and require, only these `CHECKS` (an id, or a prefix up to a dot)")
-	set.StringSliceVar(&f.skip, "skip", nil, "do not make these `CHECKS`")
-	set.StringSliceVar(&f.require, "require", nil, "require these `CHECKS` too")
-	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
-	set.StringVar(&f.rebuild, "rebuild", "", "assemble the image again: `replay[:digest|image-id|layers|files]`, the level that is required (default: digest)")
-	f.addOutput(set)
 }
 
 // addShared gives a command and all below it the flags of every command.

@@ -235,6 +235,7 @@ var offlineRuns = map[string][]string{
 	"verify explain":     {"trace.origin"},
 	"verify history":     {"alpine:3.20.3", "--offline"},
 	"verify rebuild":     {"alpine:3.20.3", "--offline", "--plan"},
+	"verify reproduce":   {"alpine:3.20.3", "--offline"},
 	"verify version":     nil,
 }
 

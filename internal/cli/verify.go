@@ -59,14 +59,18 @@ type target struct {
 	file   string // "" is stdout
 }
 
-// outputs reads the --output flags.
-func (a *app) outputs() ([]target, error) {
+// outputs reads the --output flags of a command that writes the formats; nil
+// stands for those of every command.
+func (a *app) outputs(formats ...string) ([]target, error) {
+	if formats == nil {
+		formats = output.Formats()
+	}
 	var out []target
 	stdout := 0
 	for _, v := range a.flags.output {
 		format, file, named := strings.Cut(v, "=")
-		if !slices.Contains(output.Formats(), format) {
-			return nil, usagef("--output %q: the formats are %s", v, strings.Join(output.Formats(), ", "))
+		if !slices.Contains(formats, format) {
+			return nil, usagef("--output %q: the formats are %s", v, strings.Join(formats, ", "))
 		}
 		if named && file == "" {
 			return nil, usagef("--output %q: no file is named", v)

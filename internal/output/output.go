@@ -41,8 +41,17 @@ func Write(w io.Writer, f Format, r *verify.Report, s Style) error {
 }
 
 // WriteError writes the error that kept a run from being made: one line and its
-// hints as text, an object with the member "error" as JSON.
+// hints as text, Markdown or a page, an object with the member "error" as JSON
+// and in place of a statement.
 func WriteError(w io.Writer, f Format, e *verify.RunError, s Style) error {
+	switch f {
+	case HTML:
+		return writeAll(w, errorPage(e))
+	case Markdown:
+		return writeAll(w, []byte("**verify could not run**: "+SafeMarkdown(e.Message)+"\n"))
+	case InToto:
+		f = JSON
+	}
 	return write(w, f, ErrorDocument{verify.SchemaVersion, *e}, func() []byte { return textError(e, s) })
 }
 

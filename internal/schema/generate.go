@@ -24,6 +24,7 @@ var documents = []reflect.Type{
 	reflect.TypeFor[output.ErrorDocument](),
 	reflect.TypeFor[verify.RebuildReport](),
 	reflect.TypeFor[verify.DiffReport](),
+	reflect.TypeFor[verify.ReproduceReport](),
 }
 
 // texts are the types that write themselves as text, with what they write.

@@ -1,0 +1,185 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/imageverify/verify/internal/image"
+	"github.com/imageverify/verify/provenance/dockerfile"
+)
+
+// ReproduceOptions say what a reproduction must come to.
+type ReproduceOptions struct {
+	// Level is the level that is asked for; NoLevel is SameDigest, or
+	// SameImageID for an image without a manifest.
+	Level Level
+}
+
+// reproduceChecks are what a reproduction's verdict rests on.
+var reproduceChecks = []string{"image.digests", "trace.origin", "rebuild.level"}
+
+// Reproduce builds an image again from its source and says how near that comes
+// to the published one, what differs, and why. Options say how the image is
+// opened and traced; of Requirements nothing counts. The error is a *RunError
+// where the reference cannot be opened or means several images; what cannot be
+// rebuilt is a finding.
+func Reproduce(ctx context.Context, reference string, o Options, r ReproduceOptions) (*ReproduceReport, error) {
+	o.Requirements, o.RebuildLevel = Requirements{Only: reproduceChecks}, r.Level
+	s, err := newSession(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	report, err := s.reproduce(ctx, reference)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, runError(reference, err)
+	}
+	report.Timings = s.timings()
+	return report, nil
+}
+
+func (s *session) reproduce(ctx context.Context, reference string) (*ReproduceReport, error) {
+	set, err := s.openOne(ctx, reference)
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close() // it was only read
+	f := &facts{set: set, img: set.Images[0]}
+	if s.options.RebuildLevel == NoLevel && !f.img.HasManifest() {
+		s.options.RebuildLevel = SameImageID
+	}
+	if err := s.examine(ctx, f, needsOf(s.options.Requirements), s.options.depth()); err != nil {
+		f.base.close()
+		return nil, err
+	}
+	defer f.base.close() // it was only read
+	out := s.reproduced(f)
+	defer s.timeStage("explain")()
+	return out, s.explain(ctx, f, out)
+}
+
+// openOne opens a reference that must mean one image.
+func (s *session) openOne(ctx context.Context, ref string) (*image.Set, error) {
+	set, err := s.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(set.Images); n != 1 {
+		set.Close() // nothing was read
+		return nil, &RunError{Code: "usage", Message: fmt.Sprintf("%s: %s, and one is looked at", ref, plural(n, "image")), Hint: "choose one with --platform", Input: ref}
+	}
+	return set, nil
+}
+
+// reproduced states the facts for the report, but what differs and why.
+func (s *session) reproduced(f *facts) *ReproduceReport {
+	img := judgeImage(f, s.options.Requirements)
+	out := &ReproduceReport{
+		SchemaVersion: SchemaVersion, Program: Program{Version: s.options.Version}, Reference: img.Reference, Time: s.start.UTC().Truncate(time.Second), Verdict: img.Verdict,
+		Asked: orDigest(s.options.RebuildLevel), Digest: img.Digest, ImageID: img.ImageID, Platform: img.Platform, Created: img.Created,
+		Origin: img.Origin, Findings: img.Findings, Rebuild: img.Rebuild, Environment: s.environment(f),
+		Builds: []RebuildRun{}, Directives: directivesOf(f), Causes: []Cause{}, Differences: []Discrepancy{}, Counts: map[string]int{},
+	}
+	if run, ok := replayedRun(f); ok {
+		out.Builds = append(out.Builds, run)
+	}
+	return out
+}
+
+func orDigest(asked Level) Level {
+	if asked == NoLevel {
+		return SameDigest
+	}
+	return asked
+}
+
+// replayedRun is what assembling the image in process came to; ok is false
+// where nothing was assembled.
+func replayedRun(f *facts) (run RebuildRun, ok bool) {
+	r := f.rebuilt
+	if r == nil || r.byLayout || r.level == NoLevel {
+		return RebuildRun{}, false
+	}
+	run = RebuildRun{Level: r.level, Layers: []string{}}
+	for i, l := range r.layers {
+		if l.level.Reaches(SameLayers) {
+			run.Layers = append(run.Layers, wantDiffID(f.configFile(), i).String())
+		} else {
+			run.Layers = append(run.Layers, "")
+		}
+	}
+	if r.level.Reaches(SameImageID) {
+		run.ImageID = f.manifest().Config.Digest.String()
+	}
+	if r.level == SameDigest && f.img.HasManifest() {
+		run.Digest = f.img.Descriptor.Digest.String()
+	}
+	return run, true
+}
+
+// directivesOf are the directives that leave a layer, or are otherwise named by
+// their line.
+func directivesOf(f *facts) []DirectiveText {
+	out := []DirectiveText{}
+	a := f.judged()
+	if a == nil || a.Build == nil {
+		return out
+	}
+	for _, d := range a.Build.Directives {
+		if d.Line > 0 && !slices.ContainsFunc(out, func(x DirectiveText) bool { return x.Line == d.Line }) {
+			out = append(out, DirectiveText{Line: d.Line, Text: d.Original})
+		}
+	}
+	return out
+}
+
+// environment is what the image was assembled with.
+func (s *session) environment(f *facts) RebuildEnvironment {
+	out := RebuildEnvironment{Builder: "replay", Version: s.options.Version, Platform: platformText(f), BuildArgs: map[string]string{}, Bases: []PinnedImage{}}
+	a := f.judged()
+	if a == nil {
+		return out
+	}
+	out.Repository, out.Commit, out.Directory, out.File, out.Context = a.Repository, a.Commit, a.Directory, a.File, a.ContextName
+	if f.inLayout() {
+		out.Builder = "layout"
+		return out
+	}
+	if b := a.Build; b != nil {
+		out.Target = b.Options.Target
+		for name, value := range b.Options.BuildArgs {
+			out.BuildArgs[name] = value
+		}
+	}
+	if a.Alignment != nil {
+		out.Format = a.Alignment.Dialect
+		if date, _ := sourceDate(f); out.Format == dockerfile.BuildKit && !date.IsZero() {
+			out.SourceDate = &date
+		}
+	}
+	if b := baseOf(f, 1); b != nil && b.Reference != "" {
+		pinned := PinnedImage{Reference: b.Reference}
+		if b.Digest != nil {
+			pinned.Digest = *b.Digest
+		}
+		out.Bases = append(out.Bases, pinned)
+	}
+	for _, in := range inputsOf(f) {
+		if !slices.ContainsFunc(out.Bases, func(p PinnedImage) bool { return p.Reference == in.Reference }) {
+			out.Bases = append(out.Bases, PinnedImage{Reference: in.Reference})
+		}
+	}
+	return out
+}
+
+func platformText(f *facts) string {
+	if p := platformOf(f); p.OS != "" {
+		return p.String()
+	}
+	return ""
+}
