@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"internal/cli":          {".", "internal/*"},
 	"internal/output":       {"."},
 	"internal/demo":         {"."},
-	".":                     {"rebuild", "rebuild/replay", "rebuild/packages", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "provenance/pins", "provenance/chain", "checksums/*", "internal/image", "internal/local", "internal/network", "internal/cache"},
+	".":                     {"rebuild", "rebuild/replay", "rebuild/packages", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "provenance/pins", "provenance/chain", "checksums/*", "internal/image", "internal/local", "internal/network", "internal/cache", "internal/account"},
 	"rebuild":               {"rebuild/replay", "provenance/*", "checksums/*"},
 	"rebuild/replay":        {"provenance/dockerfile", "checksums/*"},
 	"rebuild/packages":      {},
@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"checksums/filetree":    {"checksums"},
 	"internal/image":        {"checksums", "internal/network", "internal/cache"},
 	"internal/local":        {},
+	"internal/account":      {},
 	"internal/network":      {},
 	"internal/cache":        {},
 }

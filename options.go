@@ -91,6 +91,10 @@ type Options struct {
 	// report.
 	History bool
 
+	// Attached puts what is attached to the image, and to the indexes that led to
+	// it, into the report.
+	Attached bool
+
 	// Version is the program's version, for the report.
 	Version string
 	// Progress is told what is being done; nil tells nobody. It is called from

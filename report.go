@@ -91,6 +91,10 @@ type Image struct {
 	// History is the image's history beside the Dockerfile's directives, where
 	// it was asked for.
 	History []HistoryRow `json:"history,omitempty"`
+	// Signatures are the image's manifest and the indexes that led to it,
+	// innermost first, with what is attached to each, where that was asked for;
+	// absent for an image without a manifest.
+	Signatures []SignedSubject `json:"signatures,omitempty"`
 }
 
 // Base is an image that another one is built on.

@@ -70,6 +70,12 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 	if s.options.History {
 		out.History = historyRows(f)
 	}
+	if s.options.Attached {
+		var err error
+		if out.Signatures, err = s.listAttached(ctx, f); err != nil {
+			return Image{}, err
+		}
+	}
 	return out, nil
 }
 

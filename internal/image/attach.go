@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-
-	"github.com/imageverify/verify/checksums"
 )
 
 // How an attachment was found, as Attachment.Via has it.
@@ -69,7 +66,8 @@ type Attachment struct {
 	// are then nil.
 	Err error
 
-	src source
+	src   source
+	blobs *attachedBlobs
 }
 
 // LookupError says that a place where attachments could be was not looked at, or
@@ -158,30 +156,4 @@ func (i *Image) Subjects() []v1.Hash {
 		all = append(all, i.Indexes[len(i.Indexes)-1-n].Descriptor.Digest)
 	}
 	return all
-}
-
-// Blob reads one of the attachment's layers, at most MaxAttachmentBlob bytes. The
-// error is an *AbsentError, a *LimitError, a *checksums.DigestError for bytes
-// that are not those of the layer's digest and size, or what the network said.
-func (a *Attachment) Blob(ctx context.Context, layer v1.Descriptor) ([]byte, error) {
-	what := titled("attached blob", layer.Digest)
-	if layer.Size > MaxAttachmentBlob {
-		return nil, &LimitError{What: what + ": bytes", Limit: MaxAttachmentBlob, Advice: "nothing that is signed is that large"}
-	}
-	if layer.Size < 0 || layer.Digest == (v1.Hash{}) {
-		return nil, &FormatError{What: what, Where: a.src.where(), Problem: "has no digest or no size"}
-	}
-	r, err := a.src.blob(ctx, layer.Digest)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(checksums.VerifyReader(r, layer.Size, layer.Digest))
-	if mismatch, ok := errors.AsType[*checksums.DigestError](err); ok {
-		mismatch.What = "attached blob"
-	}
-	if err != nil {
-		return nil, err
-	}
-	return data, nil
 }

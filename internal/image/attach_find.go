@@ -89,6 +89,7 @@ func cutSignatures(all []*Attachment) error {
 type attachmentReader struct {
 	src      source
 	subject  v1.Hash
+	blobs    *attachedBlobs
 	bytes    atomic.Int64
 	silences atomic.Int64
 	silence  atomic.Pointer[error] // the last one
@@ -96,7 +97,7 @@ type attachmentReader struct {
 
 // readAttachments reads the manifests of all candidates.
 func readAttachments(ctx context.Context, src source, subject v1.Hash, all []candidate) []*Attachment {
-	r := &attachmentReader{src: src, subject: subject}
+	r := &attachmentReader{src: src, subject: subject, blobs: &attachedBlobs{}}
 	out := make([]*Attachment, len(all))
 	var group errgroup.Group
 	group.SetLimit(parallelAttachments)
@@ -112,7 +113,7 @@ func readAttachments(ctx context.Context, src source, subject v1.Hash, all []can
 
 // read makes an attachment of a candidate; what is wrong with it is in its Err.
 func (r *attachmentReader) read(ctx context.Context, c candidate) *Attachment {
-	a := &Attachment{Subject: r.subject, Via: c.via, Tag: c.tag, Descriptor: c.desc, ArtifactType: c.desc.ArtifactType, src: r.src}
+	a := &Attachment{Subject: r.subject, Via: c.via, Tag: c.tag, Descriptor: c.desc, ArtifactType: c.desc.ArtifactType, src: r.src, blobs: r.blobs}
 	doc, err := r.document(ctx, c)
 	if err == nil {
 		err = r.fill(a, doc)

@@ -347,6 +347,14 @@ func TestABlobIsWhatItsDescriptorSays(t *testing.T) {
 	}
 	a := attachedTo(t, set, s.image.Digest).Attachments[0]
 	layer := a.Layers[0]
+	for range 2 {
+		if data, err := a.Blob(t.Context(), layer); err != nil || string(data) != "payload" {
+			t.Errorf("%q, %v", data, err)
+		}
+	}
+	if asked := registry.asked(); strings.Count(strings.Join(asked, " "), "/blobs/") != 1 {
+		t.Errorf("the blob was asked for again: %q", asked)
+	}
 	largest := s.add("", make([]byte, MaxAttachmentBlob))
 	for name, c := range map[string]struct {
 		edit func(*v1.Descriptor)
@@ -362,6 +370,7 @@ func TestABlobIsWhatItsDescriptorSays(t *testing.T) {
 		"the largest": {func(d *v1.Descriptor) { *d = largest }, ""},
 		"too large":   {func(d *v1.Descriptor) { *d = largest; d.Size++ }, "over the limit of 16777216"},
 	} {
+		a.blobs = &attachedBlobs{}
 		s.blobs[layer.Digest] = []byte("payload")
 		d := layer
 		c.edit(&d)
@@ -523,6 +532,13 @@ func TestSignaturesOfAManifestAreBounded(t *testing.T) {
 	a := attachedAt(t, s, registry, Options{})
 	if over, ok := errors.AsType[*LimitError](a.Attachments[0].Err); !ok || over.Limit != MaxLayers {
 		t.Errorf("10,000 signatures: %v", a.Attachments[0].Err)
+	}
+}
+
+func TestBlobsAreKeptAsFarAsTheirBytesMay(t *testing.T) {
+	var b attachedBlobs
+	if !b.keep(MaxAttachedBytes-1) || !b.keep(1) || b.keep(1) {
+		t.Errorf("kept %d", b.size)
 	}
 }
 

@@ -273,7 +273,7 @@ var fixtures = []struct {
 	make func() *verify.Report
 }{
 	{"verified", verified}, {"failed", failed}, {"incomplete", incomplete},
-	{"platforms", platforms}, {"references", references}, {"handed-in", handedIn}, {"history", history}, {"based", based}, {"hostile", hostile},
+	{"platforms", platforms}, {"references", references}, {"handed-in", handedIn}, {"history", history}, {"attached", attached}, {"based", based}, {"hostile", hostile},
 }
 
 func TestFixturesReachEveryField(t *testing.T) {

@@ -96,7 +96,8 @@ func TestVerboseTextHoldsEveryStringOfTheReport(t *testing.T) {
 }
 
 // stringsOf collects the strings that text shows as they are: not verdicts,
-// builders and how a base was found, which it words in its own way, and not hints, which it splits.
+// builders, kinds and ways of being found, which it words in its own way, and not
+// hints, which it splits.
 func stringsOf(v reflect.Value, list []string) []string {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -110,7 +111,8 @@ func stringsOf(v reflect.Value, list []string) []string {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			switch name := v.Type().Name() + "." + v.Type().Field(i).Name; {
-			case !v.Type().Field(i).IsExported(), name == "Image.Verdict", name == "Report.Verdict", name == "Origin.Builder", name == "Base.Verdict", name == "Base.Found", name == "RunError.Hint":
+			case !v.Type().Field(i).IsExported(), name == "Image.Verdict", name == "Report.Verdict", name == "Origin.Builder", name == "Base.Verdict", name == "Base.Found", name == "RunError.Hint",
+				name == "SignedSubject.What", name == "AttachedItem.Kind", name == "AttachedItem.Found", name == "UnreadPlace.Found":
 			default:
 				list = stringsOf(v.Field(i), list)
 			}

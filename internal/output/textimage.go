@@ -20,6 +20,7 @@ func (c *canvas) image(img *verify.Image) {
 	c.entries(2, facts)
 	c.bases(img)
 	c.history(img)
+	c.attached(img)
 	c.checks(img)
 	c.conclusions(img)
 }

@@ -1,0 +1,134 @@
+package verify
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	ocilayout "github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// moduleFile reads a file of a module that the build depends on.
+func moduleFile(t *testing.T, module, name string) []byte {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// attachmentOf is an image of one layer that names a subject.
+func attachmentOf(t *testing.T, subject *v1.Descriptor, mediaType types.MediaType, blob string, annotations map[string]string) v1.Image {
+	t.Helper()
+	img := mutate.MediaType(mutate.ConfigMediaType(empty.Image, mediaType), types.OCIManifestSchema1)
+	img, err := mutate.Append(img, mutate.Addendum{Layer: static.NewLayer([]byte(blob), mediaType), MediaType: mediaType, Annotations: annotations})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if subject != nil {
+		img = mutate.Subject(img, *subject).(v1.Image)
+	}
+	return img
+}
+
+// attachedLayout is a layout of an index with one image, BuildKit's statement
+// beside it, a cosign signature of the image and a real bundle, which is about
+// something else, attached to the statement.
+func attachedLayout(t *testing.T) (dir string, image v1.Hash) {
+	t.Helper()
+	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64", RootFS: v1.RootFS{Type: "layers"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err = img.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement := attachmentOf(t, nil, "application/vnd.in-toto+json",
+		`{"predicateType":"https://slsa.dev/provenance/v1","subject":[{"digest":{"sha256":"`+image.Hex+`"}}],"predicate":{"runDetails":{"builder":{"id":"https://builder.example"}}}}`, nil)
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+		mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}},
+		mutate.IndexAddendum{Add: statement, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
+			Annotations: map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.String()}}})
+	m, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := attachmentOf(t, &m.Manifests[1], "application/vnd.dev.sigstore.bundle.v0.3+json",
+		string(moduleFile(t, "github.com/sigstore/sigstore-go", "pkg/testing/data/bundles/othername.sigstore.json")), nil)
+	signature := attachmentOf(t, nil, "application/vnd.dev.cosign.simplesigning.v1+json",
+		`{"critical":{"identity":{"docker-reference":"reg.example/app"},"image":{"docker-manifest-digest":"`+image.String()+`"}}}`,
+		map[string]string{"dev.sigstore.cosign/certificate": "not one"})
+	dir = t.TempDir()
+	path, err := ocilayout.Write(dir, empty.Index)
+	if err == nil {
+		err = path.AppendIndex(index)
+	}
+	if err == nil {
+		err = path.AppendImage(bundle)
+	}
+	if err == nil {
+		err = path.AppendImage(signature, ocilayout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "sha256-" + image.Hex + ".sig"}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, image
+}
+
+func TestWhatIsAttachedIsListedWithWhatItSaysOfItself(t *testing.T) {
+	dir, image := attachedLayout(t)
+	m, err := ocilayout.FromPath(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := m.ImageIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := root.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := list.Manifests[0].Digest.String()
+	r, err := Verify(t.Context(), []string{"oci:" + dir + "@" + index}, Options{Platform: "linux/amd64", Attached: true, Offline: true,
+		Requirements: Requirements{Only: []string{"image.reference"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := r.Images[0].Signatures
+	if len(got) != 2 || got[0].Digest != image.String() || got[0].What != "manifest" || got[1].Digest != index || got[1].What != "index" {
+		t.Fatalf("subjects %+v", got)
+	}
+	if len(got[0].Attached) != 2 || got[0].Unread != nil || len(got[1].Attached) != 0 {
+		t.Fatalf("attached %+v and %+v", got[0], got[1])
+	}
+	signature, statement := got[0].Attached[0], got[0].Attached[1]
+	if signature.Kind != "signature" || signature.Found != "tag" || signature.Tag != "sha256-"+image.Hex+".sig" || len(signature.Contents) != 1 {
+		t.Fatalf("signature %+v", signature)
+	}
+	if c := signature.Contents[0]; c.Verified || c.Reason != "malformed" || c.Problem != "the certificate is not PEM" || c.Says.Reference != "reg.example/app" || !c.Says.Signed {
+		t.Errorf("the signature says %+v of %+v", c, c.Says)
+	}
+	if c := statement.Contents[0]; statement.Kind != "buildkit" || c.Says.Signed || c.Says.Builder != "https://builder.example" || c.Says.PredicateType != "https://slsa.dev/provenance/v1" {
+		t.Errorf("the statement %+v says %+v", statement, c.Says)
+	}
+	if statement.Signatures == nil || len(statement.Signatures.Attached) != 1 {
+		t.Fatalf("attached to the statement: %+v", statement.Signatures)
+	}
+	if c := statement.Signatures.Attached[0].Contents[0]; c.Verified || c.Says.Signer != "foo!oidc.local" || *c.Says.LogIndex != 3 {
+		t.Errorf("the bundle says %+v", c.Says)
+	}
+}
