@@ -23,6 +23,8 @@ type discrepancy struct {
 	noise string
 	// unsteady says that the rebuilds differ in it among themselves.
 	unsteady bool
+	// run says that a RUN made it.
+	run bool
 	// base says that it is in a layer of the base image.
 	base bool
 	// pkg is the package that has the path, where its version differs.
@@ -52,7 +54,8 @@ var causeTexts = map[string]causeText{
 	"unsteady-content": {"each build writes something else: a random number, an id, a key, or a list in no fixed order", "leave it out of the image, or make it of something that does not change"},
 	"unsteady-names":   {"each build makes files of other names", "remove temporary files in the same RUN"},
 	"unsteady":         {"each build leaves it otherwise", "set it in the same RUN, last"},
-	"content":          {"the content is another one", "pin what the directive reads from outside of the source: versions, digests, commits"},
+	"content":          {"the content is not the source's", "build the published image from this commit"},
+	"run-content":      {"RUN makes another content", "pin what it reads from outside of the source: versions, digests, commits"},
 	"type":             {"it is another kind of entry", "build the published image from this commit"},
 	"missing":          {"the build makes it, and the published image does not have it", "build the published image from this commit"},
 	"added":            {"the published image has it, and the build does not make it", "add files by a directive of the Dockerfile alone"},
@@ -194,6 +197,9 @@ func causeOf(d *discrepancy) causeKey {
 		return causeKey{unsteadyCause(d), BuilderNoise, ""}
 	case d.Class == string(filetree.Content) && tellsTime(d.Change):
 		return causeKey{"build-time", RealDifference, ""}
+	}
+	if d.Class == string(filetree.Content) && d.run {
+		return causeKey{"run-content", RealDifference, ""}
 	}
 	if d.Class == classConfig && saysNothing(d.Rebuilt) && saysNothing(d.Published) {
 		return causeKey{"config-empty", RealDifference, ""}

@@ -28,6 +28,7 @@ func TestEachDifferenceHasTheCauseBehindIt(t *testing.T) {
 		want string
 	}{
 		{"another content", found("a", "content", 3), "difference content"},
+		{"another content that RUN makes", with("a", "content", func(d *discrepancy) { d.run = true }), "difference run-content"},
 		{"a file that the build does not make", found("a", "added", 3), "difference added"},
 		{"a file that is not there", found("a", "missing", 3), "difference missing"},
 		{"known noise", with("var/log/x", "content", func(d *discrepancy) { d.noise = "log" }), "noise log"},

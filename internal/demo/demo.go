@@ -47,6 +47,23 @@ func (r Result) Wrong() string {
 // Run makes everything in a temporary directory, verifies each case and hands
 // the results to show, one by one.
 func Run(ctx context.Context, version string, show func(Result) error) error {
+	return inWorld(func(w *world) error {
+		for _, c := range cases {
+			report, err := verify.Verify(ctx, []string{c.Reference}, w.options(version))
+			if err != nil {
+				return fmt.Errorf("demo: %s: %w", c.Reference, err)
+			}
+			if err := show(Result{Case: c, Report: report}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// inWorld makes everything in a temporary directory, which is there while use
+// runs.
+func inWorld(use func(*world) error) error {
 	dir, err := os.MkdirTemp("", "verify-demo-*")
 	if err != nil {
 		return err
@@ -56,16 +73,7 @@ func Run(ctx context.Context, version string, show func(Result) error) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	for _, c := range cases {
-		report, err := verify.Verify(ctx, []string{c.Reference}, w.options(version))
-		if err != nil {
-			return fmt.Errorf("demo: %s: %w", c.Reference, err)
-		}
-		if err := show(Result{Case: c, Report: report}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return use(w)
 }
 
 const name = "verify-demo"

@@ -79,6 +79,8 @@ func compress(data []byte) []byte {
 type built struct {
 	layer  []byte
 	config v1.ConfigFile
+	// buildkit says that BuildKit writes the documents.
+	buildkit bool
 }
 
 func newImage(files []file, add, cmd v1.History) built {
@@ -99,9 +101,66 @@ func newImage(files []file, add, cmd v1.History) built {
 // newBuildkit makes an image with the history that BuildKit writes.
 func newBuildkit(release string, files []file) built {
 	const comment = "buildkit.dockerfile.v0"
-	return newImage(files,
+	img := newImage(files,
 		v1.History{CreatedBy: "ADD " + archive(release) + " / # buildkit", Comment: comment},
 		v1.History{CreatedBy: `CMD ["/bin/hello"]`, Comment: comment})
+	img.buildkit = true
+	return img
+}
+
+// buildkitConfig has BuildKit's order of members.
+type buildkitConfig struct {
+	Architecture string `json:"architecture"`
+	Config       struct {
+		Env, Cmd    []string
+		WorkingDir  string
+		ArgsEscaped bool
+	} `json:"config"`
+	Created v1.Time      `json:"created"`
+	History []v1.History `json:"history"`
+	OS      string       `json:"os"`
+	RootFS  v1.RootFS    `json:"rootfs"`
+}
+
+// descriptor has BuildKit's order of members.
+type descriptor struct {
+	MediaType types.MediaType `json:"mediaType"`
+	Digest    v1.Hash         `json:"digest"`
+	Size      int64           `json:"size"`
+}
+
+type buildkitManifest struct {
+	SchemaVersion int             `json:"schemaVersion"`
+	MediaType     types.MediaType `json:"mediaType"`
+	Config        descriptor      `json:"config"`
+	Layers        []descriptor    `json:"layers"`
+}
+
+// documents are the image's config and manifest as its builder writes them,
+// BuildKit byte for byte.
+func (b built) documents() (config, manifest []byte, err error) {
+	if !b.buildkit {
+		if config, err = json.Marshal(b.config); err != nil {
+			return nil, nil, err
+		}
+		manifest, err = json.Marshal(v1.Manifest{
+			SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
+			Config: v1.Descriptor{MediaType: types.OCIConfigJSON, Size: int64(len(config)), Digest: hashOf(config)},
+			Layers: []v1.Descriptor{{MediaType: types.OCILayer, Size: int64(len(b.layer)), Digest: hashOf(b.layer)}},
+		})
+		return config, manifest, err
+	}
+	c := buildkitConfig{Architecture: b.config.Architecture, Created: b.config.Created, History: b.config.History, OS: b.config.OS, RootFS: b.config.RootFS}
+	c.Config.Env, c.Config.Cmd, c.Config.WorkingDir, c.Config.ArgsEscaped = b.config.Config.Env, b.config.Config.Cmd, "/", true
+	if config, err = json.Marshal(c); err != nil {
+		return nil, nil, err
+	}
+	manifest, err = json.MarshalIndent(buildkitManifest{
+		SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
+		Config: descriptor{types.OCIConfigJSON, hashOf(config), int64(len(config))},
+		Layers: []descriptor{{types.OCILayer, hashOf(b.layer), int64(len(b.layer))}},
+	}, "", "  ")
+	return config, manifest, err
 }
 
 // newClassic makes an image with the history that the classic builder writes,
@@ -123,15 +182,7 @@ func hashOf(data []byte) v1.Hash {
 
 // push writes the image into the registry under a tag.
 func (w *world) push(tag string, img built) error {
-	config, err := json.Marshal(img.config)
-	if err != nil {
-		return err
-	}
-	manifest, err := json.Marshal(v1.Manifest{
-		SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
-		Config: v1.Descriptor{MediaType: types.OCIConfigJSON, Size: int64(len(config)), Digest: hashOf(config)},
-		Layers: []v1.Descriptor{{MediaType: types.OCILayer, Size: int64(len(img.layer)), Digest: hashOf(img.layer)}},
-	})
+	config, manifest, err := img.documents()
 	if err != nil {
 		return err
 	}
