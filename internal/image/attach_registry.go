@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -193,25 +194,32 @@ func saysIndex(resp *http.Response) bool {
 }
 
 // nextPage is the address in a Link header with rel="next", "" where there is
-// none. It must be another page of the same list.
+// none. It must be another page of the same list: only what follows the "?" is
+// taken of it, so that no link leads to another host.
 func nextPage(current string, links []string) (string, error) {
+	base, err := url.Parse(current)
+	if err != nil {
+		return "", err
+	}
 	for _, link := range strings.Split(strings.Join(links, ","), ",") {
 		target, params, _ := strings.Cut(link, ";")
-		target = strings.TrimSpace(target)
 		_, param, err := mime.ParseMediaType("link;" + params)
 		if err != nil || !strings.EqualFold(param["rel"], "next") {
 			continue
 		}
-		base, err := url.Parse(current)
-		if err != nil {
-			return "", err
-		}
-		next, err := base.Parse(strings.TrimSuffix(strings.TrimPrefix(target, "<"), ">"))
-		if err != nil || next.Host != base.Host || next.Path != base.Path || next.User != nil {
+		target = strings.Trim(target, " <>")
+		next, err := base.Parse(target)
+		if err != nil || !strings.HasSuffix(next.Path, listPath(base.Path)) {
 			return "", fmt.Errorf("the next page of the list of referrers is at another place: %s", oneLine(target))
 		}
-		next.Scheme, next.Fragment = base.Scheme, ""
-		return next.String(), nil
+		base.RawQuery = next.RawQuery
+		return base.String(), nil
 	}
 	return "", nil
+}
+
+// listPath is the end of a list's path, which names the list and its subject.
+func listPath(full string) string {
+	list, subject := path.Split(full)
+	return "/" + path.Join(path.Base(list), subject)
 }

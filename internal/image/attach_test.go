@@ -233,15 +233,58 @@ func TestEverythingAttachedIsFoundInALayout(t *testing.T) {
 	tag := "sha256-" + s.image.Digest.Hex
 	s.root = []v1.Descriptor{s.index, refName(s.sig, "reg.example/app:"+tag+".sig"), refName(s.att, tag+".att"), refName(s.sbom, tag+".sbom"),
 		s.bundle, s.notary, s.other, refName(s.fixture.index(s.listed), tag)}
-	set, err := s.open("@"+s.index.Digest.String(), explicit(t, "linux/amd64"))
+	for _, store := range []string{"oci:" + s.dir(), "oci-archive:" + tarOf(t, s.entries("")...)} {
+		set, err := openFor(t, store+"@"+s.index.Digest.String(), explicit(t, "linux/amd64"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := attachedTo(t, set, s.image.Digest)
+		if a.Err != nil {
+			t.Error(a.Err)
+		}
+		wantLines(t, lines(t, a), s.want(ViaReferrers))
+	}
+}
+
+func TestManifestsOfALayoutThatMayBeAttachedAreBounded(t *testing.T) {
+	for n, over := range map[int]bool{MaxReferrers - 1: false, MaxReferrers: true} {
+		s := newSigned(t)
+		s.root = []v1.Descriptor{s.image}
+		for i := range n {
+			s.root = append(s.root, s.attachment("application/x.scan", &s.index, "application/x.scan", fmt.Sprint(i)))
+		}
+		set, err := s.open("@"+s.image.Digest.String(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := attachedTo(t, set, s.image.Digest)
+		if len(a.Attachments) != 0 {
+			t.Errorf("%q", lines(t, a))
+		}
+		if over {
+			wantLimit(t, a.Err, "manifests that may be attached", MaxReferrers)
+		} else if a.Err != nil {
+			t.Error(a.Err)
+		}
+	}
+}
+
+func TestABadEntryOfALayoutHidesNoGoodOne(t *testing.T) {
+	s := newSigned(t)
+	gone := v1.Descriptor{MediaType: types.OCIManifestSchema1, ArtifactType: bundleType, Digest: hashOf("sha256", []byte("gone")), Size: 4}
+	tag := "sha256-" + s.image.Digest.Hex
+	s.root = []v1.Descriptor{s.image, gone, s.bundle, refName(s.sig, tag), refName(s.attachment("", &s.index, simpleSigning, "of another"), tag+".sig")}
+	set, err := s.open("@"+s.image.Digest.String(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := attachedTo(t, set, s.image.Digest)
-	if a.Err != nil {
-		t.Error(a.Err)
+	if len(a.Attachments) != 3 || a.Attachments[0].Err == nil || a.Attachments[1].Err == nil || a.Attachments[2].Err != nil {
+		t.Errorf("%q", lines(t, a))
 	}
-	wantLines(t, lines(t, a), s.want(ViaReferrers))
+	if a.Err == nil || !strings.Contains(a.Err.Error(), "is an image manifest, not a list of referrers") {
+		t.Errorf("a signature in place of the list: %v", a.Err)
+	}
 }
 
 func TestWhatCosignSavesHangsOnTheImageItSaves(t *testing.T) {
@@ -492,6 +535,7 @@ func TestPagesLeadToNoOtherPlaceAndInNoCircle(t *testing.T) {
 		`<` + away.URL + `/x?page=1>; rel="next"`:        "is at another place",
 		`</v2/other/referrers/x?page=1>; rel=next`:       "is at another place",
 		`<//user:secret@` + away.URL[7:] + `>; rel=next`: "is at another place",
+		`<http://[>; rel=next`:                           "is at another place",
 	} {
 		s, registry := manyReferrers(t, 3)
 		paged(registry, 2, func(int) string { return link })
@@ -501,6 +545,12 @@ func TestPagesLeadToNoOtherPlaceAndInNoCircle(t *testing.T) {
 		}
 	}
 	s, registry := manyReferrers(t, 3)
+	paged(registry, 2, func(page int) string {
+		return fmt.Sprintf(`<%s/v2/other/name/referrers/%s?page=%d>; rel="next"`, away.URL, s.image.Digest, page+1)
+	})
+	if a := attachedAt(t, s, registry, Options{}); a.Err != nil || len(a.Attachments) != 4 {
+		t.Errorf("a link that names another host: %d, %v", len(a.Attachments), a.Err)
+	}
 	paged(registry, 2, func(int) string { return `<?page=1>; rel="prev", <https://else.example/>; rel="first"` })
 	if a := attachedAt(t, s, registry, Options{}); a.Err != nil || len(a.Attachments) != 3 {
 		t.Errorf("links to no next page: %d, %v", len(a.Attachments), a.Err)
@@ -652,4 +702,19 @@ func TestNothingHangsOnAnImageWithoutAManifest(t *testing.T) {
 	if s := set.Images[0].Subjects(); s != nil {
 		t.Errorf("subjects %v", s)
 	}
+}
+
+// FuzzNextPage: whatever a registry links to, the next page is at the address of
+// this one, but for what follows the "?".
+func FuzzNextPage(f *testing.F) {
+	const current = "https://reg.example/v2/app/referrers/sha256:aa"
+	for _, link := range []string{`<?n=1>; rel="next"`, `</v2/app/referrers/sha256:aa?n=1>;rel=next`, `<https://evil.example/v2/app/referrers/sha256:aa?n=1>; rel="next"`, `<x>; rel="prev", <..>; rel=next`, `<`, `;;,`} {
+		f.Add(link)
+	}
+	f.Fuzz(func(t *testing.T, link string) {
+		next, err := nextPage(current, []string{link})
+		if before, _, _ := strings.Cut(next, "?"); next != "" && (before != current || err != nil) {
+			t.Errorf("%q leads to %q, %v", link, next, err)
+		}
+	})
 }
