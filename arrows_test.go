@@ -20,10 +20,10 @@ const module = "github.com/imageverify/verify"
 // ends in "/*" stands for the package and all below it.
 var arrows = map[string][]string{
 	"cmd/verify":            {"internal/cli"},
-	"internal/cli":          {".", "internal/*"},
+	"internal/cli":          {".", "internal/*", "provenance/signature", "provenance/signed"},
 	"internal/output":       {"."},
 	"internal/demo":         {"."},
-	".":                     {"rebuild", "rebuild/replay", "rebuild/packages", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "provenance/pins", "provenance/chain", "checksums/*", "internal/image", "internal/local", "internal/network", "internal/cache", "internal/account"},
+	".":                     {"rebuild", "rebuild/replay", "rebuild/packages", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "provenance/pins", "provenance/chain", "provenance/signed", "checksums/*", "internal/image", "internal/local", "internal/network", "internal/cache", "internal/account"},
 	"rebuild":               {"rebuild/replay", "provenance/*", "checksums/*"},
 	"rebuild/replay":        {"provenance/dockerfile", "checksums/*"},
 	"rebuild/packages":      {},
@@ -35,6 +35,8 @@ var arrows = map[string][]string{
 	"provenance/history":    {"provenance/dockerfile"},
 	"provenance/pins":       {"provenance/dockerfile"},
 	"provenance/chain":      {},
+	"provenance/signed":     {},
+	"provenance/signature":  {"provenance/signed", "provenance/attestation"},
 	"checksums":             {"internal/cache"},
 	"checksums/buildhash":   {"checksums"},
 	"checksums/sums":        {"checksums"},

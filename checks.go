@@ -17,9 +17,10 @@ const (
 	needContent
 	needReach
 	needRebuild
-	needBase  // which image is the base, and its config
-	needChain // the base verified itself
-	needFresh // what the base's tag names now
+	needBase   // which image is the base, and its config
+	needChain  // the base verified itself
+	needFresh  // what the base's tag names now
+	needSigned // the signatures that are attached
 )
 
 // check is a row of the table: one thing that is checked about an image.
@@ -34,6 +35,12 @@ type check struct {
 	// fails are the reasons of its failures, others those of its warn and
 	// unknown findings.
 	fails, others []string
+	// asked says that the check is made only where it, or the check that it
+	// accompanies, is required by name.
+	asked bool
+	// accompanies is the check that this one adds advice to: it is made with it, and
+	// required only by its full id.
+	accompanies string
 	// fix says what to write instead, for a check of the Dockerfile.
 	fix string
 	// find makes the finding; nil when the check does not apply to the image.
@@ -206,7 +213,39 @@ var checkTable = append([]check{
 			"xattr-differs", "duplicate-path", "order-differs"}, layoutDiffers),
 		others: slices.Concat([]string{"run-unproved", "base-unverified", "no-dockerfile", "needs-builder", "source-absent",
 			"not-followed", "object-format"}, unreadBlob),
-		find: findRebuild,
+		asked: true,
+		find:  findRebuild,
+	},
+	{
+		id:       "signature.image",
+		passes:   "as many accepted signers as asked for have signed the image's manifest, or an index that holds it, and everything demanded of their signatures holds",
+		needs:    needSigned,
+		required: never,
+		asked:    true,
+		fails:    signatureFails,
+		others:   []string{"no-accepted-signer", "no-trusted-root", "not-built-in", "over-limit", "blob-absent", "offline", "no-network", "unreadable"},
+		find:     findSigned,
+	},
+	{
+		id:          "signature.pattern",
+		passes:      "every pattern by which signers are accepted is anchored and its dots are escaped",
+		needs:       needSigned,
+		required:    never,
+		asked:       true,
+		accompanies: "signature.image",
+		others:      []string{"loose-pattern"},
+		find:        findPattern,
+	},
+	{
+		id:          "signature.reference",
+		passes:      "the payload of each accepted signature names the repository that the image was asked for in",
+		needs:       needSigned,
+		required:    never,
+		asked:       true,
+		accompanies: "signature.image",
+		fails:       []string{"reference-differs"},
+		others:      []string{"reference-differs"},
+		find:        findSignedReference,
 	},
 }, pinChecks()...)
 
@@ -254,12 +293,27 @@ func acceptable(reason string) error {
 	return fmt.Errorf("no check gives the reason %q (see docs/checks.md)", reason)
 }
 
-// needsOf joins the needs of all checks that are wanted. A rebuild is made only
-// where it is asked for by name.
+// made reports whether the check is made.
+func (c check) made(r Requirements) bool {
+	if c.accompanies != "" && !anySelects(r.Skip, c.id) && r.requires(c.accompanies, false) && r.wants(c.accompanies) {
+		return true
+	}
+	return r.wants(c.id) && (!c.asked || r.requires(c.id, false))
+}
+
+// demanded reports whether the verdict rests on the check for this image.
+func (c check) demanded(f *facts, r Requirements) bool {
+	if c.accompanies != "" {
+		return slices.Contains(r.Require, c.id) || slices.Contains(r.Only, c.id)
+	}
+	return r.requires(c.id, c.required(f))
+}
+
+// needsOf joins the needs of all checks that are made.
 func needsOf(r Requirements) need {
 	var n need
 	for _, c := range checkTable {
-		if r.wants(c.id) && (c.needs&needRebuild == 0 || r.requires(c.id, false)) {
+		if c.made(r) {
 			n |= c.needs
 		}
 	}
@@ -270,7 +324,7 @@ func needsOf(r Requirements) need {
 func findAll(f *facts, r Requirements) []Finding {
 	findings := []Finding{}
 	for _, c := range checkTable {
-		if !r.wants(c.id) {
+		if !c.made(r) {
 			continue
 		}
 		found := c.find(f)
@@ -278,7 +332,7 @@ func findAll(f *facts, r Requirements) []Finding {
 			continue
 		}
 		found.Check = c.id
-		found.Required = r.requires(c.id, c.required(f))
+		found.Required = c.demanded(f, r)
 		if same := sameAs(f.trace); same != nil && c.restsOnFiles() {
 			found.judgedElsewhere(same)
 		}

@@ -55,6 +55,10 @@ type facts struct {
 	// no check asks.
 	base *baseFact
 
+	// signed is what is attached to the image and its indexes, and what verifying
+	// it gave; nil where no check asked.
+	signed *signaturesFact
+
 	// pins is what the directives leave open; nil where no Dockerfile matched.
 	pins *pins.Result
 }

@@ -1,12 +1,15 @@
 package verify
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/imageverify/verify/provenance/signed"
 )
 
 // DefaultLibrary is the repository of the official library.
@@ -83,6 +86,13 @@ type Options struct {
 	// the number of processors.
 	Parallel int
 
+	// Signatures verifies what is attached to the images; nil stands for a program
+	// that cannot: signature.image is then unknown (not-built-in). Whether it is
+	// asked is for Requirements to say.
+	Signatures Signatures
+	// Signing says what is demanded of the signatures that it finds valid.
+	Signing Signing
+
 	// Requirements say which checks are made and which of them the verdict
 	// rests on.
 	Requirements Requirements
@@ -127,6 +137,28 @@ type Given struct {
 
 // named reports whether a build definition is named.
 func (g Given) named() bool { return g.Source != "" || g.Dockerfile != "" || g.Context != "" }
+
+// Signatures verifies one thing that is signed, against the signers that it
+// accepts. Whatever is wrong is in the result, the end of ctx included. It is
+// called from several goroutines.
+type Signatures interface {
+	Verify(ctx context.Context, item signed.Item) signed.Result
+}
+
+// Signing says what is demanded of an image's signatures.
+type Signing struct {
+	// Accepted names the signers that Signatures accepts, each in a few words;
+	// where it is empty nobody is, and signature.image is unknown.
+	Accepted []string
+	// Patterns are the regular expressions by which signers are accepted.
+	Patterns []string
+	// Threshold is how many different signers must have signed; 0 is 1.
+	Threshold int
+	// CheckReference refuses a signature whose payload names another repository.
+	CheckReference bool
+	// Bundles are files with sigstore bundles of the images.
+	Bundles []string
+}
 
 // Limits bound what an image may ask of the machine; zero fields stand for the
 // defaults of docs/security.md.

@@ -52,6 +52,7 @@ type session struct {
 	keys      map[string]keyAnswer
 
 	mu     sync.Mutex
+	signed map[blobKey]*signedOnce
 	stages map[string]Duration
 	git    map[string]Event
 	reads  map[blobKey]*layerRead
@@ -66,7 +67,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{options: o, objects: objects, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}, keys: map[string]keyAnswer{}}
+	s := &session{options: o, objects: objects, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}, keys: map[string]keyAnswer{}, signed: map[blobKey]*signedOnce{}}
 	if s.parallel <= 0 {
 		s.parallel = runtime.GOMAXPROCS(0)
 	}

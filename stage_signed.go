@@ -1,0 +1,181 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/imageverify/verify/internal/image"
+	"github.com/imageverify/verify/internal/local"
+	"github.com/imageverify/verify/provenance/signed"
+)
+
+// parallelSigned bounds the signatures of one subject that are fetched and
+// verified at one time.
+const parallelSigned = 8
+
+// signaturesFact is what is attached to an image and to the indexes that led to it.
+type signaturesFact struct {
+	signing    Signing
+	notBuiltIn bool
+	// repository is the image's own, with its host; "" where it has no name.
+	repository string
+	subjects   []*signedSubject
+}
+
+// signedSubject is a manifest or index with what is attached to it.
+type signedSubject struct {
+	digest v1.Hash
+	index  bool
+	items  []signedItem
+	// err says that not everything that is attached could be found.
+	err error
+}
+
+// signedItem is one signature or signed statement.
+type signedItem struct {
+	// where says how it was found, in a few words.
+	where string
+	kind  signed.Kind
+	// attachment and layer are what holds it; nil and zero for a file.
+	attachment *image.Attachment
+	layer      v1.Descriptor
+	// err says that it could not be read; result is then zero.
+	err    error
+	result signed.Result
+}
+
+// signedOnce keeps what was read for one subject.
+type signedOnce struct {
+	sync.Mutex
+	subject *signedSubject
+}
+
+// signedKinds are the attachments that hold signatures, by the form of their
+// layers.
+var signedKinds = map[image.AttachmentKind]signed.Kind{
+	image.KindSignature:   signed.SimpleSigning,
+	image.KindAttestation: signed.Envelope,
+	image.KindBundle:      signed.Bundle,
+	image.KindNotary:      signed.Notary,
+}
+
+// readSigned finds what is attached to the image and to its indexes, and has each
+// verified.
+func (s *session) readSigned(ctx context.Context, f *facts, n need) error {
+	if n&needSigned == 0 {
+		return nil
+	}
+	fact := &signaturesFact{signing: s.options.Signing, notBuiltIn: s.options.Signatures == nil}
+	f.signed = fact
+	if given, _ := s.givenName(f.set); given != "" {
+		fact.repository, _, _ = splitName(given)
+	}
+	if fact.notBuiltIn {
+		return nil
+	}
+	defer s.timeStage("signatures")()
+	for i, digest := range f.img.Subjects() {
+		subject, err := s.signedSubject(ctx, f.set, digest, i > 0)
+		if err != nil {
+			return err
+		}
+		fact.subjects = append(fact.subjects, subject)
+	}
+	return nil
+}
+
+// signedSubject reads what is attached to one digest, once for all images of the
+// set. The error is that of ctx.
+func (s *session) signedSubject(ctx context.Context, set *image.Set, digest v1.Hash, index bool) (*signedSubject, error) {
+	key := blobKey{set: set, digest: digest}
+	s.mu.Lock()
+	once := s.signed[key]
+	if once == nil {
+		once = &signedOnce{}
+		s.signed[key] = once
+	}
+	s.mu.Unlock()
+	once.Lock()
+	defer once.Unlock()
+	if once.subject == nil {
+		found := s.readSubject(ctx, set, digest)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		found.index = index
+		once.subject = found
+	}
+	return once.subject, nil
+}
+
+func (s *session) readSubject(ctx context.Context, set *image.Set, digest v1.Hash) *signedSubject {
+	subject := &signedSubject{digest: digest}
+	found, err := set.Attached(ctx, digest)
+	if err != nil {
+		subject.err = err
+		return subject
+	}
+	subject.err = found.Err
+	for _, a := range found.Attachments {
+		kind, signs := signedKinds[a.Kind]
+		if signs && a.Err != nil {
+			subject.items = append(subject.items, signedItem{where: whereAttached(a), kind: kind, attachment: a, err: a.Err})
+		}
+		for _, l := range a.Layers {
+			if signs {
+				subject.items = append(subject.items, signedItem{where: whereAttached(a), kind: kind, attachment: a, layer: l})
+			}
+		}
+	}
+	for _, name := range s.options.Signing.Bundles {
+		subject.items = append(subject.items, signedItem{where: name, kind: signed.Bundle})
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelSigned)
+	for i := range subject.items {
+		g.Go(func() error { s.verifyItem(gctx, digest, &subject.items[i]); return nil })
+	}
+	_ = g.Wait()
+	return subject
+}
+
+// verifyItem reads one item and has it verified.
+func (s *session) verifyItem(ctx context.Context, subject v1.Hash, item *signedItem) {
+	if item.err != nil {
+		return
+	}
+	var content []byte
+	if item.attachment != nil {
+		content, item.err = item.attachment.Blob(ctx, item.layer)
+	} else {
+		content, item.err = local.ReadFile(item.where, image.MaxAttachmentBlob)
+	}
+	if item.err != nil {
+		return
+	}
+	item.result = s.options.Signatures.Verify(ctx, signed.Item{
+		Subject: subject, Kind: item.kind, MediaType: string(item.layer.MediaType), Content: content, Annotations: item.layer.Annotations,
+	})
+}
+
+// whereAttached says how an attachment was found, in a few words.
+func whereAttached(a *image.Attachment) string {
+	if a.Tag != "" {
+		return a.Tag
+	}
+	return a.Via + " " + a.Descriptor.Digest.String()
+}
+
+// forImage reports whether an item speaks as a signature of the image: other
+// signed statements do not.
+func (i signedItem) forImage() bool {
+	return i.kind != signed.Envelope && (i.result.PredicateType == "" || slices.Contains(signPredicates, i.result.PredicateType))
+}
+
+// signPredicates are the predicate types that say no more than that the subject is
+// signed.
+var signPredicates = []string{"https://sigstore.dev/cosign/sign/v1"}
