@@ -1,7 +1,8 @@
 // Package builders starts the real image builders that tests compare with:
 // Debian's Docker Engine (whose classic builder still works), BuildKit built
 // from its Go module, and Debian's buildah. Everything runs on unix sockets in
-// temporary folders, as root, for as long as the test that asked for it.
+// temporary folders, as root, for as long as the test that asked for it. cosign,
+// built from its Go module, signs what they and others made.
 package builders
 
 import (
@@ -107,12 +108,12 @@ func Context(t testing.TB, files map[string]string) string {
 }
 
 // cacheFile names a program that the Makefile's target "builders" makes.
-func cacheFile(version, program string) (string, error) {
+func cacheFile(folder, program string) (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	name := filepath.Join(dir, "verify-builders", "buildkit-"+version, program)
+	name := filepath.Join(dir, "verify-builders", folder, program)
 	if _, err := os.Stat(name); err != nil {
 		return "", fmt.Errorf("%w (make builders makes it)", err)
 	}

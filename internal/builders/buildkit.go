@@ -24,11 +24,11 @@ type BuildKit struct {
 func StartBuildKit(t testing.TB) *BuildKit {
 	t.Helper()
 	corpus.Real(t)
-	daemon, err := cacheFile(buildkitVersion, "buildkitd")
+	daemon, err := cacheFile("buildkit-"+buildkitVersion, "buildkitd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := cacheFile(buildkitVersion, "buildctl")
+	client, err := cacheFile("buildkit-"+buildkitVersion, "buildctl")
 	if err != nil {
 		t.Fatal(err)
 	}
