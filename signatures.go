@@ -9,6 +9,7 @@ import (
 
 	"github.com/imageverify/verify/internal/account"
 	"github.com/imageverify/verify/internal/image"
+	"github.com/imageverify/verify/provenance/signed"
 )
 
 // parallelContents bounds the contents of attachments that are read at one time:
@@ -40,6 +41,10 @@ func (s *session) attachedTo(ctx context.Context, f *facts, digest v1.Hash, what
 	if err != nil {
 		return nil, err
 	}
+	results, err := s.results(ctx, f, digest, what)
+	if err != nil {
+		return nil, err
+	}
 	out := &SignedSubject{Digest: digest.String(), What: what, Unread: unreadPlaces(attached.Err)}
 	out.Attached = make([]AttachedItem, len(attached.Attachments))
 	var group errgroup.Group
@@ -50,6 +55,7 @@ func (s *session) attachedTo(ctx context.Context, f *facts, digest v1.Hash, what
 		for j, layer := range a.Layers {
 			group.Go(func() error {
 				item.Contents[j] = readContent(ctx, a, layer)
+				item.Contents[j].judge(results[a], j)
 				return nil
 			})
 		}
@@ -59,6 +65,43 @@ func (s *session) attachedTo(ctx context.Context, f *facts, digest v1.Hash, what
 		return nil, context.Cause(ctx)
 	}
 	return out, s.onStatements(ctx, f, out, attached)
+}
+
+// results are what verifying the attachments of a digest gave, for each one a
+// layer, in the layers' order; none where nothing verifies.
+func (s *session) results(ctx context.Context, f *facts, digest v1.Hash, what string) (map[*image.Attachment][]signedItem, error) {
+	if s.options.Signatures == nil {
+		return nil, nil
+	}
+	subject, err := s.signedSubject(ctx, f.set, digest, what == "index")
+	if err != nil {
+		return nil, err
+	}
+	out := map[*image.Attachment][]signedItem{}
+	for _, item := range subject.items {
+		if item.attachment != nil && item.attachment.Err == nil {
+			out[item.attachment] = append(out[item.attachment], item)
+		}
+	}
+	return out, nil
+}
+
+// judge takes over what verifying a layer gave, if it was verified.
+func (c *AttachedContent) judge(results []signedItem, layer int) {
+	if c.Reason != "" {
+		return
+	}
+	if layer >= len(results) {
+		if c.Says != nil && c.Says.Signed {
+			c.Reason = signed.NotBuiltIn
+		}
+		return
+	}
+	r := results[layer].result
+	c.Verified, c.Reason, c.Problem = r.Valid, r.Reason, r.Detail
+	if r.Valid {
+		c.Signer = r.Signer.String()
+	}
 }
 
 // onStatements lists what is attached to BuildKit's statements: builders that

@@ -60,7 +60,7 @@ func attachedTree(t *testing.T, ref, host string) []string {
 		}
 		for _, a := range s.Attached {
 			for _, c := range a.Contents {
-				line := fmt.Sprint(s.What, " ", a.Kind, " ", a.Found, a.Reason, a.Problem, c.Reason, c.Problem)
+				line := fmt.Sprint(s.What, " ", a.Kind, " ", a.Found, a.Problem, c.Problem)
 				if c.Says != nil && c.Says.PredicateType != "" {
 					line += " " + c.Says.PredicateType
 				}

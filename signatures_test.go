@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/imageverify/verify/provenance/signed"
 )
 
 // moduleFile reads a file of a module that the build depends on.
@@ -130,5 +135,59 @@ func TestWhatIsAttachedIsListedWithWhatItSaysOfItself(t *testing.T) {
 	}
 	if c := statement.Signatures.Attached[0].Contents[0]; c.Verified || c.Says.Signer != "foo!oidc.local" || *c.Says.LogIndex != 3 {
 		t.Errorf("the bundle says %+v", c.Says)
+	}
+}
+
+// goodByAnnotation is a verifier that believes what an annotation says.
+type goodByAnnotation struct{}
+
+func (goodByAnnotation) Verify(_ context.Context, item signed.Item) signed.Result {
+	if item.Annotations["good"] == "" {
+		return signed.Result{Reason: signed.IdentityMismatch, Detail: "somebody else"}
+	}
+	return signed.Result{Valid: true, Signer: signed.Signer{Key: item.Annotations["good"]}}
+}
+
+func TestOnlyWhatTheVerifierAcceptsIsShownAsVerified(t *testing.T) {
+	const media = types.MediaType("application/vnd.dev.cosign.simplesigning.v1+json")
+	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
+	digest, err := img.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two signatures of one payload: the layers have one digest.
+	payload := static.NewLayer([]byte(`{"critical":{"image":{"docker-manifest-digest":"`+digest.String()+`"}}}`), media)
+	signatures, err := mutate.Append(mutate.MediaType(empty.Image, types.OCIManifestSchema1),
+		mutate.Addendum{Layer: payload, MediaType: media},
+		mutate.Addendum{Layer: payload, MediaType: media, Annotations: map[string]string{"good": "K"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, err := ocilayout.Write(dir, empty.Index)
+	if err == nil {
+		err = errors.Join(path.AppendImage(img),
+			path.AppendImage(signatures, ocilayout.WithAnnotations(map[string]string{"kind": "dev.cosignproject.cosign/sigs"})))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(s Signatures) string {
+		t.Helper()
+		r, err := Verify(t.Context(), []string{"oci:" + dir}, Options{Attached: true, Signatures: s, Offline: true, Requirements: Requirements{Only: []string{"signature.image"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, c := range r.Images[0].Signatures[0].Attached[0].Contents {
+			lines = append(lines, fmt.Sprint(c.Verified, " ", c.Signer, " ", c.Reason, " ", c.Problem))
+		}
+		return strings.Join(lines, "; ")
+	}
+	if got := list(goodByAnnotation{}); got != "false  identity-mismatch somebody else; true key K  " {
+		t.Errorf("with a verifier: %s", got)
+	}
+	if got := list(nil); got != "false  not-built-in ; false  not-built-in " {
+		t.Errorf("without one: %s", got)
 	}
 }

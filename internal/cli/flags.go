@@ -53,6 +53,8 @@ type flags struct {
 	color        string
 	// history says that the command is history.
 	history bool
+	// attached says that the command is signatures.
+	attached bool
 }
 
 // add gives a command the flags of verifying.
@@ -134,6 +136,7 @@ func (a *app) options() (verify.Options, error) {
 		Limits:       verify.Limits{LayerSize: f.layerSize},
 		Requirements: verify.Requirements{Only: f.only, Skip: f.skip, Require: f.require, Accept: f.accept},
 		History:      f.history,
+		Attached:     f.attached,
 		Version:      version(),
 	}
 	if f.platform != "" && f.allPlatforms {
