@@ -61,6 +61,12 @@ type Options struct {
 	// RebuildLevel is the level that the check rebuild.level asks for; NoLevel
 	// is SameDigest. The check is made where Requirements require it.
 	RebuildLevel Level
+	// Builder builds what only running it shows; nil stands for a program that
+	// cannot: where Building asks for it, rebuild.level is then unknown
+	// (not-built-in).
+	Builder Builder
+	// Building says whether and how that is done.
+	Building Building
 
 	// Keyrings are files with the OpenPGP keys of distributors; only keys that
 	// are pinned for a distributor count.
