@@ -222,7 +222,11 @@ func injected(rnd *rand.Rand) (a, b []entry, want map[string]string) {
 	for i := range 3 + rnd.IntN(20) {
 		name := dirs[rnd.IntN(len(dirs))] + fmt.Sprintf("n%02d", i)
 		e := file(name, fmt.Sprint(rnd.IntN(1000)))
-		switch rnd.IntN(4) {
+		switch rnd.IntN(5) {
+		case 4:
+			one, other := linked(rnd, e, want)
+			a, b = append(a, one...), append(b, other...)
+			continue
 		case 0:
 			e = directory(name + "/")
 			dirs = append(dirs, name+"/")
@@ -233,6 +237,17 @@ func injected(rnd *rand.Rand) (a, b []entry, want map[string]string) {
 		b = append(b, damage(rnd, e, want)...)
 	}
 	return a, b, want
+}
+
+// linked is a file with a second name, which may be a copy on the other side.
+func linked(rnd *rand.Rand, e entry, want map[string]string) (a, b []entry) {
+	name := e.header.Name + "l"
+	a = []entry{e, hardLink(name, e.header.Name)}
+	if rnd.IntN(3) > 0 {
+		return a, a
+	}
+	want[name] = "link"
+	return a, []entry{e, file(name, string(e.data))}
 }
 
 // damage makes at most one difference in an entry.

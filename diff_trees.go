@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/checksums/filetree"
 )
@@ -32,16 +34,11 @@ type located struct {
 // compareTrees compares what all layers together leave; then, where the layers
 // pair up, the form in which each pair says it.
 func (c *diffing) compareTrees(ctx context.Context) error {
-	a, err := filetree.Overlay(ctx, indexes(c.a.layers), c.session.newBuilder)
+	a, b, err := c.overlays(ctx)
+	defer closeTrees(a, b)
 	if err != nil {
-		return runError(c.report.A.Reference, err)
+		return err
 	}
-	defer a.Close()
-	b, err := filetree.Overlay(ctx, indexes(c.b.layers), c.session.newBuilder)
-	if err != nil {
-		return runError(c.report.B.Reference, err)
-	}
-	defer b.Close()
 	result, err := filetree.Compare(ctx, a.Index, b.Index, filetree.Options{Times: diffTimes, Max: maxDiffEntries})
 	if err != nil {
 		return err
@@ -53,6 +50,32 @@ func (c *diffing) compareTrees(ctx context.Context) error {
 		return err
 	}
 	return c.compareForms(ctx)
+}
+
+// overlays joins the layers of the two images side by side. What was joined is
+// to be closed, also where the other failed.
+func (c *diffing) overlays(ctx context.Context) (a, b *filetree.Tree, err error) {
+	g, gctx := errgroup.WithContext(ctx)
+	join := func(f *facts, into **filetree.Tree) {
+		g.Go(func() (err error) {
+			if *into, err = filetree.Overlay(gctx, indexes(f.layers), c.session.newBuilder); err != nil {
+				return runError(f.set.Reference.Given, err)
+			}
+			return nil
+		})
+	}
+	join(c.a, &a)
+	join(c.b, &b)
+	err = g.Wait()
+	return a, b, err
+}
+
+func closeTrees(trees ...*filetree.Tree) {
+	for _, t := range trees {
+		if t != nil {
+			t.Close() // it was only read
+		}
+	}
 }
 
 func inTree(t *filetree.Tree) layerFinder {
@@ -85,16 +108,16 @@ func (c *diffing) compareForms(ctx context.Context) error {
 		c.add(DiffEntry{Path: ".", Class: string(filetree.Format), A: plural(len(c.a.layers), "layer"), B: plural(len(c.b.layers), "layer")}, SameFiles)
 		return nil
 	}
+	results, err := c.compareLayerPairs(ctx)
+	if err != nil {
+		return err
+	}
 	equal := c.report.Level > SameFiles && len(c.contents) == 0
-	for i := range c.a.layers {
-		x, y := c.a.layers[i].layer, c.b.layers[i].layer
-		if x.DiffID == y.DiffID {
+	for i, result := range results {
+		if result == nil {
 			continue
 		}
-		result, err := filetree.Compare(ctx, x.Index, y.Index, filetree.Options{Times: diffTimes, Max: maxDiffEntries})
-		if err != nil {
-			return err
-		}
+		x, y := c.a.layers[i].layer, c.b.layers[i].layer
 		forms := result.Counts[filetree.Order] + result.Counts[filetree.Format] + result.Counts[filetree.Duplicate]
 		if forms == 0 {
 			if equal || result.Total() == 0 {
@@ -112,6 +135,25 @@ func (c *diffing) compareForms(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// compareLayerPairs compares each layer with the other image's at its place, in
+// parallel; the result is nil for two that are the same.
+func (c *diffing) compareLayerPairs(ctx context.Context) ([]*filetree.Result, error) {
+	out := make([]*filetree.Result, len(c.a.layers))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.session.parallel)
+	for i := range out {
+		x, y := c.a.layers[i].layer, c.b.layers[i].layer
+		if x.DiffID == y.DiffID {
+			continue
+		}
+		g.Go(func() (err error) {
+			out[i], err = filetree.Compare(gctx, x.Index, y.Index, filetree.Options{Times: diffTimes, Max: maxDiffEntries})
+			return err
+		})
+	}
+	return out, g.Wait()
 }
 
 // bytesDiffer is for a pair of layers whose bytes differ while nothing that

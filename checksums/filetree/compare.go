@@ -38,6 +38,7 @@ func sameSecond(a, b checksums.Entry) bool {
 type comparer struct {
 	options Options
 	result  *Result
+	total   int // the result's Total
 	pairs   []pair
 	tidy    tidy // of b
 }
@@ -129,12 +130,12 @@ func (c *comparer) both(a, b *group) {
 		c.add(x.Path, Type, typeText(x), typeText(y))
 		return
 	}
-	before := c.result.Total()
+	before := c.total
 	c.attributes(a, b)
 	if a.count > 1 || b.count > 1 {
 		c.add(x.Path, Duplicate, countText(a.count), countText(b.count))
 	}
-	if x.Type == '0' && c.result.Total() == before {
+	if x.Type == '0' && c.total == before {
 		c.result.EqualFiles++
 		c.result.EqualBytes += x.Size
 	}
@@ -168,6 +169,7 @@ func (c *comparer) attributes(a, b *group) {
 
 func (c *comparer) add(path string, class Class, a, b string) {
 	c.result.Counts[class]++
+	c.total++
 	if len(c.result.Differences) < c.options.Max {
 		c.result.Differences = append(c.result.Differences, Difference{Path: path, Class: class, A: a, B: b})
 	}
