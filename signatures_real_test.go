@@ -106,3 +106,23 @@ func TestWhatRealCosignAttachesIsFound(t *testing.T) {
 		})
 	}
 }
+
+func TestTheRealBuildKitsStatementsAreFoundAndNotSigned(t *testing.T) {
+	b := builders.StartBuildKit(t)
+	context := builders.Context(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /\n", "f": "text"})
+	archive := filepath.Join(t.TempDir(), "image.tar")
+	b.Build(t, context, archive, "", "--opt", "attest:provenance=mode=max,version=v1", "--opt", "platform=linux/amd64")
+	r, err := Verify(t.Context(), []string{"oci-archive:" + archive}, Options{Platform: "linux/amd64", Attached: true, Offline: true,
+		Requirements: Requirements{Only: []string{"image.reference"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.Images[0].Signatures[0]
+	if len(s.Attached) != 1 || s.Attached[0].Kind != "buildkit" || len(s.Attached[0].Contents) != 1 || len(s.Unread) != 0 {
+		t.Fatalf("attached %+v", s)
+	}
+	c := s.Attached[0].Contents[0]
+	if c.Verified || c.Says == nil || c.Says.Signed || c.Says.PredicateType != "https://slsa.dev/provenance/v1" {
+		t.Errorf("%+v says %+v", c, c.Says)
+	}
+}
