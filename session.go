@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +51,8 @@ type session struct {
 	objects   objects
 	keyMu     sync.Mutex
 	keys      map[string]keyAnswer
+
+	registries image.Registries
 
 	mu     sync.Mutex
 	signed map[blobKey]*signedOnce
@@ -203,11 +206,26 @@ func (s *session) imageOptions() image.Options {
 		Transport: s.transport, Keychain: s.options.Keychain,
 		Mirrors: s.options.RegistryMirrors, Insecure: s.options.InsecureRegistries, Log: s.options.Log,
 		DockerHost: s.options.DockerHost, DialDaemon: s.transport.DialNamed, Spill: s.cache.TempFile,
+		Registries: &s.registries, Unwanted: s.unwanted(),
 	}
 	if o.Keychain == nil {
 		o.Keychain = authn.NewMultiKeychain()
 	}
 	return o
+}
+
+// unwanted are the kinds of attachments that neither a check nor the report asks
+// for.
+func (s *session) unwanted() []image.AttachmentKind {
+	var all []image.AttachmentKind
+	if s.options.Attached {
+		return nil
+	}
+	attestations := func(c check) bool { return strings.HasPrefix(c.id, "attestation.") && c.made(s.options.Requirements) }
+	if !slices.ContainsFunc(checkTable, attestations) {
+		all = append(all, image.KindAttestation)
+	}
+	return append(all, image.KindSBOM)
 }
 
 // openFor resolves a reference to the image for the platform of another one.

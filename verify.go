@@ -19,14 +19,23 @@ func Verify(ctx context.Context, references []string, o Options) (*Report, error
 	}
 	defer s.close()
 	r := s.report(references)
-	for _, ref := range references {
-		images, err := s.reference(ctx, ref)
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		r.Images = append(r.Images, images...)
-		if err != nil {
-			r.Errors = append(r.Errors, *runError(ref, err))
+	opened := make([]reference, len(references))
+	var g errgroup.Group
+	g.SetLimit(s.references())
+	for i, ref := range references {
+		g.Go(func() error {
+			opened[i].images, opened[i].err = s.reference(ctx, ref)
+			return nil
+		})
+	}
+	_ = g.Wait() // none gives an error
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for i, o := range opened {
+		r.Images = append(r.Images, o.images...)
+		if o.err != nil {
+			r.Errors = append(r.Errors, *runError(references[i], o.err))
 		}
 	}
 	if len(references) == 1 && len(r.Errors) == 1 {
@@ -36,6 +45,24 @@ func Verify(ctx context.Context, references []string, o Options) (*Report, error
 	r.Timings = s.timings()
 	return r, nil
 }
+
+// reference is what verifying one reference gave.
+type reference struct {
+	images []Image
+	err    error
+}
+
+// references is how many references are verified at one time: several where no
+// layer is opened, and it is servers that are waited for.
+func (s *session) references() int {
+	if needsOf(s.options.Requirements)&needLayers != 0 {
+		return 1
+	}
+	return parallelReferences
+}
+
+// parallelReferences bounds the references that are verified at one time.
+const parallelReferences = 8
 
 // reference verifies every image that a reference means.
 func (s *session) reference(ctx context.Context, ref string) ([]Image, error) {

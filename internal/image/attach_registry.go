@@ -17,15 +17,23 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
+// attachedIn finds attachments in a registry.
+type attachedIn struct {
+	*registry
+	unwanted []AttachmentKind
+}
+
 // find asks for cosign's tags, for the registry's list of referrers and for the
 // tag of the list that clients keep, all at once.
-func (r *registry) find(ctx context.Context, subject v1.Hash) ([]candidate, error) {
+func (r attachedIn) find(ctx context.Context, subject v1.Hash) ([]candidate, error) {
 	places := []func() ([]candidate, error){
 		func() ([]candidate, error) { return r.referrers(ctx, subject) },
 		func() ([]candidate, error) { return r.referrersTag(ctx, subject) },
 	}
 	for _, t := range cosignTags {
-		places = append(places, func() ([]candidate, error) { return r.cosignTag(ctx, attachedTag(subject)+t.suffix) })
+		if !slices.Contains(r.unwanted, t.kind) {
+			places = append(places, func() ([]candidate, error) { return r.cosignTag(ctx, attachedTag(subject)+t.suffix) })
+		}
 	}
 	found, failed := make([][]candidate, len(places)), make([]error, len(places))
 	var all sync.WaitGroup

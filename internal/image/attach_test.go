@@ -718,3 +718,19 @@ func FuzzNextPage(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsNotWantedIsNotAskedFor(t *testing.T) {
+	s := newSigned(t)
+	registry := serve(t, s.fixture, "app", s.tags())
+	set, err := registry.open(t, "@"+s.image.Digest.String(), Options{Unwanted: []AttachmentKind{KindSBOM, KindAttestation}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := attachedTo(t, set, s.image.Digest)
+	if len(a.Attachments) != 2 || a.Attachments[0].Kind != KindSignature || a.Attachments[1].Kind != KindBundle {
+		t.Errorf("%q", lines(t, a))
+	}
+	if asked := strings.Join(registry.asked(), " "); strings.Contains(asked, ".att") || strings.Contains(asked, ".sbom") {
+		t.Errorf("asked %s", asked)
+	}
+}

@@ -59,6 +59,11 @@ type Options struct {
 	// Spill makes the temporary file that a compressed archive, or what a daemon
 	// sends, is kept in; nil: a nameless one in the system's folder for them.
 	Spill func() (*os.File, error)
+	// Registries keeps what was learnt of registries for the next reference; nil:
+	// nothing is kept.
+	Registries *Registries
+	// Unwanted are kinds of attachments that need not be looked for; nil: all are.
+	Unwanted []AttachmentKind
 	// Log is told of each request's subject; nil: silent.
 	Log *slog.Logger
 }

@@ -45,7 +45,7 @@ func openRegistry(ctx context.Context, given string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := newRegistry(ref, o)
+	src, err := o.Registries.of(ref, o)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func openRegistry(ctx context.Context, given string, o Options) (*Set, error) {
 	}
 	set := newSet(src, found, Reference{Given: given, Kind: KindRegistry, Name: ref.name(),
 		Pinned: ref.digest != v1.Hash{}, Tag: ref.tag})
-	set.finder = src
+	set.finder = attachedIn{src, o.Unwanted}
 	return set, nil
 }
 

@@ -32,6 +32,36 @@ type registry struct {
 	client *http.Client // nil before the handshake
 }
 
+// Registries keeps the handshakes with registries, one a repository, for the
+// references of one run: all must be opened with the same transport, keychain,
+// mirrors and log. It is safe for concurrent use; its zero value is empty.
+type Registries struct {
+	mu    sync.Mutex
+	known map[string]*registry
+}
+
+// of returns what is known of the reference's repository.
+func (k *Registries) of(ref registryReference, o Options) (*registry, error) {
+	if k == nil {
+		return newRegistry(ref, o)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	repository := ref.host + "/" + ref.repository
+	if r := k.known[repository]; r != nil {
+		return r, nil
+	}
+	r, err := newRegistry(ref, o)
+	if err != nil {
+		return nil, err
+	}
+	if k.known == nil {
+		k.known = map[string]*registry{}
+	}
+	k.known[repository] = r
+	return r, nil
+}
+
 // newRegistry prepares to ask the registry of ref, or its mirror. Nothing is
 // asked yet.
 func newRegistry(ref registryReference, o Options) (*registry, error) {

@@ -357,3 +357,28 @@ func TestWhatIsAskedForIsIndexesAndImagesAsTheyAreStored(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRegistriesAreShakenHandsWithOnceARepository(t *testing.T) {
+	f, index, _, _ := twoPlatforms(t)
+	s := serve(t, f, "app", map[string]v1.Descriptor{"1": index, "2": index})
+	handshakes := 0
+	s.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v2/" {
+			handshakes++
+		}
+		return false
+	}
+	o := explicit(t, "linux/amd64")
+	o.Registries = &Registries{}
+	for _, ref := range []string{":1", ":2", ":1"} {
+		if _, err := s.open(t, ref, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if handshakes != 1 {
+		t.Errorf("%d handshakes", handshakes)
+	}
+	if _, err := openFor(t, s.host()+"/other:1", s.options(t, o)); err == nil || handshakes != 2 {
+		t.Errorf("another repository: %d handshakes, %v", handshakes, err)
+	}
+}
