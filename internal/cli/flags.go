@@ -47,6 +47,7 @@ type flags struct {
 	require      []string
 	accept       []string
 	rebuild      string
+	signing      signingFlags
 	output       []string
 	quiet        bool
 	verbose      bool
@@ -69,6 +70,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringSliceVar(&f.require, "require", nil, "require these `CHECKS` too")
 	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
 	set.StringVar(&f.rebuild, "rebuild", "", "assemble the image again: `replay[:digest|image-id|layers|files]`, the level that is required (default: digest)")
+	f.signing.add(set)
 	f.addOutput(set)
 }
 

@@ -33,6 +33,9 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), a.flags.timeout)
 	defer cancel()
+	if err := a.sign(ctx, &o); err != nil {
+		return err
+	}
 	p := a.progress()
 	o.Progress = p.event
 	r, err := verify.Verify(ctx, args, o)

@@ -8,7 +8,6 @@
 package signature
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -119,17 +118,3 @@ func (p Policy) validate() error {
 
 // accepts reports whether the policy accepts anybody.
 func (p Policy) accepts() bool { return len(p.Keys)+len(p.Identities) > 0 }
-
-// Verify verifies one item. Whatever is wrong with it, or kept it from being judged,
-// is in the result.
-func (v *Verifier) Verify(ctx context.Context, item signed.Item) signed.Result {
-	if err := ctx.Err(); err != nil {
-		return refuse(signed.Result{}, signed.NotBuiltIn, "%v", err)
-	}
-	return refuse(signed.Result{}, signed.NotBuiltIn, "signatures of the form %q cannot be verified here", item.Kind)
-}
-
-func refuse(r signed.Result, reason, format string, args ...any) signed.Result {
-	r.Valid, r.Reason, r.Detail = false, reason, fmt.Sprintf(format, args...)
-	return r
-}

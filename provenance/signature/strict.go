@@ -2,24 +2,41 @@ package signature
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/imageverify/verify/provenance/signed"
 )
 
 // maxDepth bounds how deep JSON values lie in one another.
 const maxDepth = 64
 
-// errAmbiguous is for JSON that two readers could read differently.
-var errAmbiguous = errors.New("ambiguous JSON")
+// fault is why an item is not valid: a reason and one line.
+type fault struct{ reason, detail string }
+
+// Error is the line.
+func (f *fault) Error() string { return f.detail }
+
+func faultf(reason, format string, args ...any) *fault {
+	return &fault{reason, fmt.Sprintf(format, args...)}
+}
+
+// malformed states what is wrong with something that was parsed.
+func malformed(what string, err error) *fault {
+	if f, ok := errors.AsType[*fault](err); ok {
+		return faultf(f.reason, "%s: %s", what, f.detail)
+	}
+	return faultf(signed.Malformed, "%s: %v", what, err)
+}
 
 // checkJSON refuses what encoding/json would take and another reader could read
-// otherwise: a name twice in one object, also in other letter case; text that is not
-// UTF-8; anything after the value; values too deep in one another. Errors about names
-// are errAmbiguous.
+// otherwise: a name twice in one object; text that is not UTF-8; anything after the
+// value; values too deep in one another.
 func checkJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("not UTF-8")
@@ -37,7 +54,7 @@ func checkJSON(data []byte) error {
 
 func walkJSON(d *json.Decoder, depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("JSON values more than %d deep", maxDepth)
+		return faultf(signed.OverLimit, "JSON values more than %d deep", maxDepth)
 	}
 	t, err := d.Token()
 	if err != nil {
@@ -66,11 +83,10 @@ func walkObject(d *json.Decoder, depth int) error {
 			return unexpected(err)
 		}
 		name, _ := t.(string)
-		if folded := strings.ToLower(name); seen[folded] {
-			return fmt.Errorf("%w: the name %q stands twice in one object", errAmbiguous, name)
-		} else {
-			seen[folded] = true
+		if seen[name] {
+			return faultf(signed.Ambiguous, "the name %q stands twice in one object", name)
 		}
+		seen[name] = true
 		if err := walkJSON(d, depth+1); err != nil {
 			return err
 		}
@@ -84,4 +100,74 @@ func unexpected(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// object is a JSON object that passed checkJSON, by its exact names.
+type object map[string]json.RawMessage
+
+// parseObject reads an object. A name that is one of known but for its letter case is
+// refused: encoding/json takes it for the known one, other readers do not.
+func parseObject(data []byte, known ...string) (object, error) {
+	var o object
+	if err := json.Unmarshal(data, &o); err != nil {
+		return nil, err
+	}
+	if o == nil {
+		return nil, errors.New("null is no object")
+	}
+	for name := range o {
+		for _, k := range known {
+			if name != k && strings.EqualFold(name, k) {
+				return nil, faultf(signed.Ambiguous, "the name %q is %q in other letters", name, k)
+			}
+		}
+	}
+	return o, nil
+}
+
+// text reads a string; absent and null are an error.
+func (o object) text(name string) (string, error) {
+	var s *string
+	if err := o.value(name, &s); err != nil {
+		return "", err
+	}
+	if s == nil {
+		return "", fmt.Errorf("%q is null", name)
+	}
+	return *s, nil
+}
+
+func (o object) value(name string, to any) error {
+	raw, ok := o[name]
+	if !ok {
+		return fmt.Errorf("%q is missing", name)
+	}
+	if err := json.Unmarshal(raw, to); err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	return nil
+}
+
+// object reads an object in this one.
+func (o object) object(name string, known ...string) (object, error) {
+	raw, ok := o[name]
+	if !ok {
+		return nil, fmt.Errorf("%q is missing", name)
+	}
+	in, err := parseObject(raw, known...)
+	if err != nil {
+		if f, ok := errors.AsType[*fault](err); ok {
+			return nil, f
+		}
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	return in, nil
+}
+
+// decodeBase64 reads standard base64 with padding and without line breaks.
+func decodeBase64(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("line breaks in base64")
+	}
+	return base64.StdEncoding.Strict().DecodeString(text)
 }

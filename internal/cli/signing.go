@@ -1,0 +1,293 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/imageverify/verify"
+	"github.com/imageverify/verify/internal/local"
+	"github.com/imageverify/verify/internal/network"
+	"github.com/imageverify/verify/provenance/signature"
+)
+
+// signingFlags say whose signatures count, under cosign's names.
+type signingFlags struct {
+	keys            []string
+	identity        string
+	identityPattern string
+	issuer          string
+	issuerPattern   string
+	trigger         string
+	sha             string
+	workflow        string
+	repository      string
+	ref             string
+	caRoots         string
+	caIntermediates string
+	trustedRoot     string
+	annotations     []string
+	threshold       int
+	ignoreLog       bool
+	ignoreSCT       bool
+	timestamps      bool
+	checkReference  bool
+	bundles         []string
+}
+
+// add gives a command the flags of whose signatures count.
+func (f *signingFlags) add(set *pflag.FlagSet) {
+	set.StringArrayVar(&f.keys, "key", nil, "accept signatures by the public keys in `KEY`: a PEM file, an https URL, env://VARIABLE (repeatable)")
+	set.StringVar(&f.identity, "certificate-identity", "", "accept signatures by certificates of `NAME`: an e-mail address or a URI")
+	set.StringVar(&f.identityPattern, "certificate-identity-regexp", "", "accept names that match `REGEXP`; it matches anywhere unless anchored with ^ and $")
+	set.StringVar(&f.issuer, "certificate-oidc-issuer", "", "the `URL` of who must have vouched for the name")
+	set.StringVar(&f.issuerPattern, "certificate-oidc-issuer-regexp", "", "accept issuers that match `REGEXP`")
+	set.StringVar(&f.trigger, "certificate-github-workflow-trigger", "", "the `EVENT` that must have started the GitHub workflow")
+	set.StringVar(&f.sha, "certificate-github-workflow-sha", "", "the `COMMIT` that the GitHub workflow must have run on")
+	set.StringVar(&f.workflow, "certificate-github-workflow-name", "", "the `NAME` of the GitHub workflow")
+	set.StringVar(&f.repository, "certificate-github-workflow-repository", "", "the `OWNER/REPOSITORY` of the GitHub workflow")
+	set.StringVar(&f.ref, "certificate-github-workflow-ref", "", "the `REF` that the GitHub workflow must have run on")
+	set.StringVar(&f.caRoots, "ca-roots", "", "take the certificates in the PEM `FILE` for the authorities to trust, not the trusted root's")
+	set.StringVar(&f.caIntermediates, "ca-intermediates", "", "find the way to --ca-roots through the certificates in the PEM `FILE`")
+	set.StringVar(&f.trustedRoot, "trusted-root", "", "take the keys of logs and authorities from the sigstore trusted root in `FILE`")
+	set.StringArrayVarP(&f.annotations, "annotations", "a", nil, "demand the annotation `KEY=VALUE` in the signed payload (repeatable)")
+	set.IntVar(&f.threshold, "signature-threshold", 1, "demand the signatures of `N` different accepted signers")
+	set.BoolVar(&f.ignoreLog, "insecure-ignore-tlog", false, "accept signatures that no transparency log has")
+	set.BoolVar(&f.ignoreSCT, "insecure-ignore-sct", false, "accept certificates that no certificate transparency log vouches for")
+	set.BoolVar(&f.timestamps, "use-signed-timestamps", false, "demand a signed timestamp (RFC 3161); those that are there are always used")
+	set.BoolVar(&f.checkReference, "check-reference", false, "refuse signatures whose payload names another repository")
+	set.StringArrayVar(&f.bundles, "bundle", nil, "take the sigstore bundle in `FILE` for a signature of the image (repeatable)")
+}
+
+// asked reports whether any of the flags asks for signatures.
+func (f *signingFlags) asked() bool {
+	return f.names() || f.caRoots != "" || len(f.annotations) > 0 || f.threshold != 1 || f.timestamps || f.checkReference || len(f.bundles) > 0
+}
+
+// names reports whether the flags name a signer.
+func (f *signingFlags) names() bool { return len(f.keys) > 0 || f.byCertificate() }
+
+func (f *signingFlags) byCertificate() bool {
+	return f.identity != "" || f.identityPattern != "" || f.issuer != "" || f.issuerPattern != "" || f.byWorkflow()
+}
+
+func (f *signingFlags) byWorkflow() bool {
+	return f.trigger != "" || f.sha != "" || f.workflow != "" || f.repository != "" || f.ref != ""
+}
+
+// sign puts into the options who is accepted as a signer, and has signatures verified
+// where the flags ask for it.
+func (a *app) sign(ctx context.Context, o *verify.Options) error {
+	f := &a.flags.signing
+	policy, err := a.policy(ctx, *o)
+	if err != nil {
+		return err
+	}
+	trust, noTrust, err := a.trust()
+	if err != nil {
+		return err
+	}
+	verifier, err := signature.New(policy, trust, noTrust)
+	if err != nil {
+		return usagef("%v", err)
+	}
+	o.Signatures = verifier
+	o.Signing = verify.Signing{Accepted: policy.Accepted(), Threshold: f.threshold, CheckReference: f.checkReference, Bundles: f.bundles}
+	for _, p := range []string{f.identityPattern, f.issuerPattern} {
+		if p != "" {
+			o.Signing.Patterns = append(o.Signing.Patterns, p)
+		}
+	}
+	if f.asked() && len(o.Requirements.Only) == 0 {
+		o.Requirements.Require = append(slices.Clone(o.Requirements.Require), "signature.image")
+	}
+	return nil
+}
+
+// policy says whose signatures count.
+func (a *app) policy(ctx context.Context, o verify.Options) (signature.Policy, error) {
+	f := &a.flags.signing
+	p := signature.Policy{IgnoreLog: f.ignoreLog, IgnoreSCT: f.ignoreSCT, DemandTimestamp: f.timestamps}
+	if f.threshold < 1 {
+		return p, usagef("--signature-threshold %d: must be 1 or more", f.threshold)
+	}
+	var err error
+	if p.Annotations, err = pairs("--annotations", "KEY=VALUE", f.annotations); err != nil {
+		return p, err
+	}
+	for _, ref := range f.keys {
+		keys, err := a.readKeys(ctx, ref, o)
+		if err != nil {
+			return p, err
+		}
+		p.Keys = append(p.Keys, keys...)
+	}
+	if f.byCertificate() {
+		id, err := f.accepted()
+		if err != nil {
+			return p, err
+		}
+		p.Identities = []signature.Identity{id}
+	}
+	p.Authority, err = f.authority()
+	return p, err
+}
+
+// accepted is the identity that the flags name.
+func (f *signingFlags) accepted() (signature.Identity, error) {
+	id := signature.Identity{Subject: f.identity, Issuer: f.issuer}
+	id.Workflow.Trigger, id.Workflow.SHA, id.Workflow.Name = f.trigger, f.sha, f.workflow
+	id.Workflow.Repository, id.Workflow.Ref = f.repository, f.ref
+	var err error
+	if id.SubjectPattern, err = pattern("--certificate-identity-regexp", f.identityPattern); err != nil {
+		return id, err
+	}
+	if id.IssuerPattern, err = pattern("--certificate-oidc-issuer-regexp", f.issuerPattern); err != nil {
+		return id, err
+	}
+	if id.Subject == "" && id.SubjectPattern == nil {
+		return id, usagef("whose certificate? name it with --certificate-identity or --certificate-identity-regexp")
+	}
+	if id.Issuer == "" && id.IssuerPattern == nil {
+		return id, usagef("who must have vouched for the name? say so with --certificate-oidc-issuer or --certificate-oidc-issuer-regexp")
+	}
+	return id, nil
+}
+
+func pattern(flag, text string) (*regexp.Regexp, error) {
+	if text == "" {
+		return nil, nil
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, usagef("%s %q: %v", flag, text, err)
+	}
+	return re, nil
+}
+
+// authority is the certificate authority that the flags name; nil where they name none.
+func (f *signingFlags) authority() (*signature.Authority, error) {
+	if f.caRoots == "" {
+		if f.caIntermediates != "" {
+			return nil, usagef("--ca-intermediates needs --ca-roots")
+		}
+		return nil, nil
+	}
+	roots, err := readNamed("ca-roots", f.caRoots, signature.MaxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	var intermediates []byte
+	if f.caIntermediates != "" {
+		if intermediates, err = readNamed("ca-intermediates", f.caIntermediates, signature.MaxKeyFile); err != nil {
+			return nil, err
+		}
+	}
+	authority, err := signature.NewAuthority(roots, intermediates)
+	if err != nil {
+		return nil, &verify.RunError{Code: "ca-roots", Message: fmt.Sprintf("ca-roots %s: %v", f.caRoots, err), Input: f.caRoots}
+	}
+	return authority, nil
+}
+
+// trust is what the trusted root says; nil, and why, where there is none.
+func (a *app) trust() (trust *signature.Trust, none, err error) {
+	name := a.flags.signing.trustedRoot
+	if name == "" {
+		return nil, nil, nil
+	}
+	data, err := readNamed("trusted-root", name, signature.MaxTrustedRoot)
+	if err != nil {
+		return nil, nil, err
+	}
+	trust, err = signature.ParseTrustedRoot(data)
+	if err != nil {
+		return nil, nil, &verify.RunError{Code: "trusted-root", Message: fmt.Sprintf("trusted-root %s: %v", name, err), Input: name}
+	}
+	return trust, nil, nil
+}
+
+// readNamed reads a file that a flag names.
+func readNamed(flag, name string, limit int64) ([]byte, error) {
+	data, err := local.ReadFile(name, limit)
+	if err != nil {
+		return nil, &verify.RunError{Code: flag, Message: fmt.Sprintf("%s: %v", flag, err), Input: name}
+	}
+	return data, nil
+}
+
+// keyServices are the kinds of keys that the program as it is released does not know,
+// with the build tag that it needs.
+var keyServices = []struct{ prefix, tag string }{
+	{"awskms://", "kms"}, {"azurekms://", "kms"}, {"gcpkms://", "kms"}, {"hashivault://", "kms"}, {"k8s://", "kms"},
+	{"pkcs11:", "pkcs11key"},
+}
+
+// readKeys reads the public keys that a value of --key means.
+func (a *app) readKeys(ctx context.Context, ref string, o verify.Options) ([]signature.Key, error) {
+	data, err := a.keyData(ctx, ref, o)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := signature.ParseKeys(data)
+	if err != nil {
+		return nil, keyError(ref, err)
+	}
+	return keys, nil
+}
+
+func (a *app) keyData(ctx context.Context, ref string, o verify.Options) ([]byte, error) {
+	for _, s := range keyServices {
+		if strings.HasPrefix(ref, s.prefix) {
+			return nil, usagef("--key %s: this program was built without such keys; build it with -tags %s", ref, s.tag)
+		}
+	}
+	if name, ok := strings.CutPrefix(ref, "env://"); ok {
+		text := a.env.Getenv(name)
+		if text == "" {
+			return nil, usagef("--key %s: the variable %s is not set, or empty", ref, name)
+		}
+		return []byte(text), nil
+	}
+	if strings.HasPrefix(ref, "https://") || strings.HasPrefix(ref, "http://") {
+		return fetchKey(ctx, ref, o)
+	}
+	data, err := local.ReadFile(ref, signature.MaxKeyFile)
+	if err != nil {
+		return nil, keyError(ref, err)
+	}
+	return data, nil
+}
+
+// fetchKey reads a key from where a URL leads.
+func fetchKey(ctx context.Context, url string, o verify.Options) ([]byte, error) {
+	transport := network.New(network.Options{Offline: o.Offline, IdleTimeout: o.IdleTimeout, AllowHosts: o.AllowHosts, Base: o.Transport, Log: o.Log, UserAgent: "verify/" + o.Version})
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, usagef("--key %s: %v", url, err)
+	}
+	answer, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return nil, keyError(url, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, keyError(url, fmt.Errorf("the server answered %s", answer.Status))
+	}
+	data, err := io.ReadAll(io.LimitReader(answer.Body, signature.MaxKeyFile+1))
+	if err != nil {
+		return nil, keyError(url, err)
+	}
+	return data, nil
+}
+
+func keyError(ref string, err error) error {
+	return &verify.RunError{Code: "key", Message: fmt.Sprintf("key %s: %v", ref, err), Input: ref}
+}

@@ -1,0 +1,386 @@
+package signature
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/provenance/signed"
+)
+
+// Verify verifies one item. Whatever is wrong with it, or kept it from being judged,
+// is in the result.
+func (v *Verifier) Verify(ctx context.Context, item signed.Item) (r signed.Result) {
+	// The libraries that read log entries, timestamps and certificates are given what
+	// strangers wrote.
+	defer func() {
+		if p := recover(); p != nil {
+			r = refuse(signed.Result{}, faultf(signed.Malformed, "it brings down what reads it: %v", p))
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return refuse(signed.Result{}, faultf(signed.NotBuiltIn, "%v", err))
+	}
+	if len(item.Content) > maxPayload {
+		return refuse(signed.Result{}, faultf(signed.OverLimit, "more than %d bytes", maxPayload))
+	}
+	switch item.Kind {
+	case signed.SimpleSigning:
+		e, c, err := parseSimple(item)
+		return v.judge(e, c, err, item.Subject)
+	case signed.Bundle:
+		e, c, err := parseBundle(item)
+		return v.judge(e, c, err, item.Subject)
+	case signed.Envelope:
+		return v.envelope(item)
+	}
+	return refuse(signed.Result{}, faultf(signed.NotBuiltIn, "signatures of the form %q cannot be verified here", item.Kind))
+}
+
+// envelope verifies every signature of an envelope; one that is valid is enough.
+func (v *Verifier) envelope(item signed.Item) signed.Result {
+	all, c, err := parseEnvelopes(item)
+	if len(all) == 0 {
+		return v.judge(nil, c, err, item.Subject)
+	}
+	var best signed.Result
+	for i, e := range all {
+		r := v.judge(e, c, err, item.Subject)
+		if i == 0 || r.Valid || r.Accepted && !best.Accepted {
+			best = r
+		}
+		if r.Valid {
+			break
+		}
+	}
+	return best
+}
+
+func refuse(r signed.Result, err error) signed.Result {
+	r.Valid, r.Reason, r.Detail = false, signed.Malformed, err.Error()
+	if f, ok := errors.AsType[*fault](err); ok {
+		r.Reason = f.reason
+	}
+	return r
+}
+
+// judge verifies one entity. parsed is what was wrong with its form: who signed is
+// told all the same where that can be read.
+func (v *Verifier) judge(e *entity, c claims, parsed error, subject v1.Hash) signed.Result {
+	var r signed.Result
+	if e == nil {
+		return refuse(r, parsed)
+	}
+	r.Payload, r.PayloadType = e.payload, e.payloadType
+	c.fill(&r)
+	key, err := v.signer(e, &r)
+	switch {
+	case parsed != nil:
+		return refuse(r, parsed)
+	case !v.policy.accepts():
+		return refuse(r, faultf(signed.NoAcceptedSigner, "signed, by its own account, by %s; nobody is accepted", r.Signer))
+	case err != nil:
+		return refuse(r, err)
+	}
+	if err := v.check(e, key, &r); err != nil {
+		return refuse(r, err)
+	}
+	if err := v.checkClaims(c, subject); err != nil {
+		return refuse(r, err)
+	}
+	r.Valid = true
+	return r
+}
+
+// signer finds out who signed: whose key verifies the signature.
+func (v *Verifier) signer(e *entity, r *signed.Result) (Key, error) {
+	if e.certificate == nil {
+		return v.keySigner(e, r)
+	}
+	s, key, err := signerOf(e.certificate)
+	r.Signer = s
+	if err != nil {
+		return key, err
+	}
+	if len(v.policy.Keys) > 0 {
+		return key, v.keyBeside(e, key, r)
+	}
+	for _, id := range v.policy.Identities {
+		r.Accepted = r.Accepted || id.accepts(s)
+	}
+	if !r.Accepted {
+		return key, faultf(signed.IdentityMismatch, "the certificate is of %s, not of %s%s", s, v.policy.names(), workflowText(s))
+	}
+	if !e.signedBy(key.Public) {
+		return key, faultf(signed.BadSignature, "the signature is not over this content, or not by the key of the certificate of %s", s)
+	}
+	return key, nil
+}
+
+func workflowText(s signed.Signer) string {
+	if s.Workflow == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (workflow %+v)", *s.Workflow)
+}
+
+// keyBeside judges a certificate that stands beside the signature of an accepted key:
+// it must be of that key.
+func (v *Verifier) keyBeside(e *entity, of Key, r *signed.Result) error {
+	for _, k := range v.policy.Keys {
+		if k.equal(of) {
+			r.Accepted = true
+			if e.signedBy(k.Public) {
+				return nil
+			}
+			return faultf(signed.BadSignature, "the signature is not over this content, or not by key %s", k.Fingerprint())
+		}
+	}
+	for _, k := range v.policy.Keys {
+		if e.signedBy(k.Public) {
+			r.Accepted = true
+			return faultf(signed.KeyDiffers, "key %s signed, and the certificate beside the signature, of %s, is of another key", k.Fingerprint(), r.Signer)
+		}
+	}
+	return faultf(signed.IdentityMismatch, "the certificate is of %s, not of %s", r.Signer, v.policy.names())
+}
+
+// keySigner finds the accepted key that verifies the signature.
+func (v *Verifier) keySigner(e *entity, r *signed.Result) (Key, error) {
+	for _, k := range v.policy.Keys {
+		if e.signedBy(k.Public) {
+			r.Accepted, r.Signer = true, signerOfKey(k)
+			return k, nil
+		}
+	}
+	other, claimed := e.claimedKey()
+	if claimed {
+		r.Signer = signerOfKey(other)
+		for _, k := range v.policy.Keys {
+			r.Accepted = r.Accepted || k.equal(other)
+		}
+	}
+	switch {
+	case !v.policy.accepts():
+		return Key{}, nil
+	case len(v.policy.Keys) == 0:
+		return Key{}, faultf(signed.IdentityMismatch, "a bare key signed%s, no certificate of %s", keyText(other), v.policy.names())
+	case claimed && !r.Accepted && e.signedBy(other.Public):
+		return Key{}, faultf(signed.IdentityMismatch, "key %s signed, not %s", other.Fingerprint(), v.policy.names())
+	}
+	return Key{}, faultf(signed.BadSignature, "the signature is not by %s, or not over this content", v.policy.names())
+}
+
+func keyText(k Key) string {
+	if k.raw == nil {
+		return ""
+	}
+	return ", " + k.Fingerprint()
+}
+
+func signerOfKey(k Key) signed.Signer {
+	return signed.Signer{Key: k.Fingerprint(), Algorithm: k.Algorithm()}
+}
+
+// claimedKey is the key that a log entry names.
+func (e *entity) claimedKey() (Key, bool) {
+	for _, entry := range e.entries {
+		if c, err := parseBody(entry); err == nil {
+			if k, ok := c.keyOf(); ok {
+				return k, true
+			}
+		}
+	}
+	return Key{}, false
+}
+
+// names are the accepted signers in a line.
+func (p Policy) names() string { return strings.Join(p.Accepted(), " or ") }
+
+// Accepted names the accepted signers, each in a few words.
+func (p Policy) Accepted() []string {
+	var out []string
+	for _, k := range p.Keys {
+		out = append(out, "key "+k.Fingerprint())
+	}
+	for _, id := range p.Identities {
+		text := "identity " + either(id.Subject, id.SubjectPattern) + " by " + either(id.Issuer, id.IssuerPattern)
+		if id.Workflow != (signed.Workflow{}) {
+			text += fmt.Sprintf(" (workflow %+v)", id.Workflow)
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func either(exact string, pattern fmt.Stringer) string {
+	if exact != "" {
+		return exact
+	}
+	return "/" + pattern.String() + "/"
+}
+
+// signedBy reports whether the key made the signature. Curves larger than P-256 have
+// signed over SHA-256 as well as over their own hash.
+func (e *entity) signedBy(public crypto.PublicKey) bool {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		for _, h := range curveHashes(key.Curve) {
+			if sum, ok := e.sum(h); ok && ecdsa.VerifyASN1(key, sum, e.signature) {
+				return true
+			}
+		}
+	case *rsa.PublicKey:
+		sum, ok := e.sum(crypto.SHA256)
+		return ok && rsa.VerifyPKCS1v15(key, crypto.SHA256, sum, e.signature) == nil
+	case ed25519.PublicKey:
+		if e.message != nil && ed25519.Verify(key, e.message, e.signature) {
+			return true
+		}
+		// Logs hold signatures of digests: Ed25519ph is what makes them.
+		sum, ok := e.sum(crypto.SHA512)
+		return ok && !e.dsse && ed25519.VerifyWithOptions(key, sum, e.signature, &ed25519.Options{Hash: crypto.SHA512}) == nil
+	}
+	return false
+}
+
+func curveHashes(curve elliptic.Curve) []crypto.Hash {
+	switch curve {
+	case elliptic.P384():
+		return []crypto.Hash{crypto.SHA256, crypto.SHA384}
+	case elliptic.P521():
+		return []crypto.Hash{crypto.SHA256, crypto.SHA512}
+	}
+	return []crypto.Hash{crypto.SHA256}
+}
+
+// sum is the digest of what was signed.
+func (e *entity) sum(h crypto.Hash) ([]byte, bool) {
+	if e.message == nil {
+		return e.digest, h == e.hash
+	}
+	hash := h.New()
+	hash.Write(e.message)
+	return hash.Sum(nil), true
+}
+
+// check holds the entity against the demands that are about log, time and authority.
+func (v *Verifier) check(e *entity, key Key, r *signed.Result) error {
+	if v.trust == nil && v.policy.NeedsTrust() {
+		return faultf(signed.NoTrustedRoot, "%v", v.noTrust)
+	}
+	if err := v.checkLog(e, key, r); err != nil {
+		return err
+	}
+	if err := v.checkStamps(e, r); err != nil {
+		return err
+	}
+	if e.certificate == nil {
+		return nil
+	}
+	if len(v.policy.Keys) > 0 {
+		_, err := v.momentsOf(e.certificate, r.Signer, r.Times)
+		return err
+	}
+	return v.checkCertificate(e, r.Signer, r.Times)
+}
+
+// checkLog proves the log entries. Where none is demanded, those that are there still
+// tell times.
+func (v *Verifier) checkLog(e *entity, key Key, r *signed.Result) error {
+	var problems []error
+	if e.beside != nil {
+		problems = append(problems, e.beside)
+	}
+	if v.trust != nil {
+		for _, entry := range e.entries {
+			proved, err := v.checkEntry(e, entry, key)
+			if err != nil {
+				problems = append(problems, err)
+				continue
+			}
+			if proved.at != nil && proved.at.Time.After(v.policy.Now().Add(maxSkew)) {
+				problems = append(problems, faultf(signed.FromTheFuture, "the log %s has the entry at %s", proved.Log, proved.at.Time.UTC().Format(time.RFC3339)))
+				continue
+			}
+			r.Logs = append(r.Logs, proved.LogEntry)
+			if proved.at != nil {
+				r.Times = append(r.Times, *proved.at)
+			}
+		}
+	}
+	if len(r.Logs) > 0 || v.policy.IgnoreLog {
+		warn(r, problems)
+		return nil
+	}
+	if len(problems) > 0 {
+		return problems[0]
+	}
+	return faultf(signed.NotInLog, "the signature of %s has no entry of a transparency log", r.Signer)
+}
+
+// checkStamps proves the signed timestamps.
+func (v *Verifier) checkStamps(e *entity, r *signed.Result) error {
+	if len(e.timestamps) == 0 {
+		if v.policy.DemandTimestamp {
+			return faultf(signed.NoTimestamp, "the signature of %s has no signed timestamp", r.Signer)
+		}
+		return nil
+	}
+	if v.trust == nil {
+		return nil
+	}
+	times, problems := v.checkTimestamps(e)
+	r.Times = append(r.Times, times...)
+	if len(times) == 0 && (v.policy.DemandTimestamp || len(r.Times) == 0 && e.certificate != nil) {
+		return problems[0]
+	}
+	warn(r, problems)
+	return nil
+}
+
+// checkClaims compares what the payload says with what is asked.
+func (v *Verifier) checkClaims(c claims, subject v1.Hash) error {
+	var names []string
+	for _, s := range c.subjects {
+		if s.digests[subject.Algorithm] != subject.Hex {
+			names = append(names, digestText(s.digests))
+			continue
+		}
+		for name, want := range v.policy.Annotations {
+			if have, ok := s.annotations[name].(string); !ok || have != want {
+				return faultf(signed.OtherClaims, "the payload's annotation %q is %v, not %q", name, s.annotations[name], want)
+			}
+		}
+		return nil
+	}
+	if len(names) > 3 {
+		names = append(names[:3], fmt.Sprintf("%d more", len(names)-3))
+	}
+	return faultf(signed.OtherDigest, "what is signed is %s, not %s", strings.Join(names, ", "), subject)
+}
+
+func digestText(digests map[string]string) string {
+	for _, algorithm := range []string{"sha256", "sha512", "sha1"} {
+		if h, ok := digests[algorithm]; ok {
+			return algorithm + ":" + h
+		}
+	}
+	return "of another kind"
+}
+
+// warn keeps problems that do not stand against the item.
+func warn(r *signed.Result, problems []error) {
+	for _, p := range problems {
+		r.Warnings = append(r.Warnings, p.Error())
+	}
+}
