@@ -10,6 +10,9 @@ type SignedSubject struct {
 	// What is manifest, index, or attachment for something that is attached
 	// itself.
 	What string `json:"what"`
+	// Signed says that an accepted signer signed it, which was verified; a signed
+	// statement about it is no such signature.
+	Signed bool `json:"signed"`
 	// Attached are the attachments: cosign's by their tags first, then those in
 	// the index, those that cosign saved into a layout, and referrers.
 	Attached []AttachedItem `json:"attached"`

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -41,11 +42,12 @@ func (s *session) attachedTo(ctx context.Context, f *facts, digest v1.Hash, what
 	if err != nil {
 		return nil, err
 	}
-	results, err := s.results(ctx, f, digest, what)
+	verified, err := s.verified(ctx, f, digest, what)
 	if err != nil {
 		return nil, err
 	}
-	out := &SignedSubject{Digest: digest.String(), What: what, Unread: unreadPlaces(attached.Err)}
+	results := verified.byAttachment()
+	out := &SignedSubject{Digest: digest.String(), What: what, Signed: verified.signed() && f.subjectsErr() == nil, Unread: unreadPlaces(attached.Err)}
 	out.Attached = make([]AttachedItem, len(attached.Attachments))
 	var group errgroup.Group
 	group.SetLimit(parallelContents)
@@ -67,23 +69,33 @@ func (s *session) attachedTo(ctx context.Context, f *facts, digest v1.Hash, what
 	return out, s.onStatements(ctx, f, out, attached)
 }
 
-// results are what verifying the attachments of a digest gave, for each one a
-// layer, in the layers' order; none where nothing verifies.
-func (s *session) results(ctx context.Context, f *facts, digest v1.Hash, what string) (map[*image.Attachment][]signedItem, error) {
+// verified is what verifying the attachments of a digest gave; nil where nothing
+// verifies.
+func (s *session) verified(ctx context.Context, f *facts, digest v1.Hash, what string) (*signedSubject, error) {
 	if s.options.Signatures == nil {
 		return nil, nil
 	}
-	subject, err := s.signedSubject(ctx, f.set, digest, what == "index")
-	if err != nil {
-		return nil, err
-	}
+	return s.signedSubject(ctx, f.set, digest, what == "index")
+}
+
+// byAttachment are the results, for each attachment one a layer, in the layers'
+// order.
+func (s *signedSubject) byAttachment() map[*image.Attachment][]signedItem {
 	out := map[*image.Attachment][]signedItem{}
-	for _, item := range subject.items {
+	if s == nil {
+		return out
+	}
+	for _, item := range s.items {
 		if item.attachment != nil && item.attachment.Err == nil {
 			out[item.attachment] = append(out[item.attachment], item)
 		}
 	}
-	return out, nil
+	return out
+}
+
+// signed reports whether an accepted signer signed the subject.
+func (s *signedSubject) signed() bool {
+	return s != nil && slices.ContainsFunc(s.items, func(i signedItem) bool { return i.result.Valid && i.forImage() })
 }
 
 // judge takes over what verifying a layer gave, if it was verified.

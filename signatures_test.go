@@ -178,6 +178,9 @@ func TestOnlyWhatTheVerifierAcceptsIsShownAsVerified(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if got := r.Images[0].Signatures[0].Signed; got != (s != nil) {
+			t.Errorf("signed: %t", got)
+		}
 		var lines []string
 		for _, c := range r.Images[0].Signatures[0].Attached[0].Contents {
 			lines = append(lines, fmt.Sprint(c.Verified, " ", c.Signer, " ", c.Reason, " ", c.Problem))

@@ -24,7 +24,7 @@ func attached() *verify.Report {
 	gone.Reason, gone.Problem = "blob-absent", "it is not there"
 	img := image(verify.Incomplete, "linux/amd64", digest1, failed().Images[0].Findings[4])
 	img.Signatures = []verify.SignedSubject{
-		{Digest: digest1, What: "manifest", Attached: []verify.AttachedItem{
+		{Digest: digest1, What: "manifest", Signed: true, Attached: []verify.AttachedItem{
 			{Kind: "signature", Found: "tag", Tag: "sha256-" + hex + ".sig", Digest: digest2, ArtifactType: "application/vnd.oci.image.config.v1+json", Size: 1800,
 				Contents: []verify.AttachedContent{verified, content("application/vnd.dev.cosign.simplesigning.v1+json", 241, keyless), refused}},
 			{Kind: "buildkit", Found: "index", Digest: digest3, Size: 84_000, Contents: []verify.AttachedContent{content("application/vnd.in-toto+json", 83_000, provenance)},

@@ -165,6 +165,9 @@ func imageRows(r *verify.Report) []entry {
 		if several {
 			rows[i].name, rows[i].text = SafeText(img.Reference), SafeText(strings.TrimSpace(platform+"  "+short(digest)))
 		}
+		if len(img.Signatures) > 0 {
+			rows[i].text += ", " + signedHow(img)
+		}
 	}
 	return rows
 }

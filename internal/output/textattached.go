@@ -20,7 +20,7 @@ func (c *canvas) attached(img *verify.Image) {
 	if len(img.Signatures) == 0 {
 		return
 	}
-	c.title("attached")
+	c.title("attached: " + signedHow(img))
 	for i := range img.Signatures {
 		s := &img.Signatures[i]
 		for _, line := range fill(strings.Split("to the "+SafeText(s.What)+" "+c.abbreviate(SafeText(s.Digest)), " "), c.room(2)) {
@@ -28,6 +28,26 @@ func (c *canvas) attached(img *verify.Image) {
 		}
 		c.tree("  ", c.subjectNodes(s))
 	}
+}
+
+// signedHow says whether the image itself was signed, an index that led to it, or
+// neither, by signers that are accepted.
+func signedHow(img *verify.Image) string {
+	itself, through := false, false
+	for i := range img.Signatures {
+		s := &img.Signatures[i]
+		itself = itself || s.Signed && s.What == "manifest"
+		through = through || s.Signed && s.What == "index"
+	}
+	switch {
+	case itself && through:
+		return "signed itself, and through its index"
+	case itself:
+		return "signed itself"
+	case through:
+		return "signed through its index"
+	}
+	return "not signed by a signer that is accepted"
 }
 
 // tree writes nodes below one another, each line behind the prefix.
