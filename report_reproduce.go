@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -204,6 +205,9 @@ func ReadReproduceReport(data []byte) (*ReproduceReport, error) {
 	}
 	if r.SchemaVersion != SchemaVersion {
 		return nil, fmt.Errorf("report: schema version %d; this program reads %d", r.SchemaVersion, SchemaVersion)
+	}
+	if !slices.Contains([]Verdict{Verified, Failed, Incomplete}, r.Verdict) || r.Asked == NoLevel {
+		return nil, fmt.Errorf("report: it is not that of a reproduction: the verdict is %q, and the level asked for is %q", r.Verdict, r.Asked)
 	}
 	return &r, nil
 }

@@ -26,13 +26,13 @@ var reproduceChecks = []string{"image.digests", "trace.origin", "rebuild.level"}
 // where the reference cannot be opened or means several images; what cannot be
 // rebuilt is a finding.
 func Reproduce(ctx context.Context, reference string, o Options, r ReproduceOptions) (*ReproduceReport, error) {
-	o.Requirements, o.RebuildLevel = Requirements{Only: reproduceChecks}, r.Level
+	o.Requirements, o.RebuildLevel = Requirements{Only: reproduceChecks}, SameDigest
 	s, err := newSession(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	report, err := s.reproduce(ctx, reference)
+	report, err := s.reproduce(ctx, reference, r.Level)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -43,24 +43,35 @@ func Reproduce(ctx context.Context, reference string, o Options, r ReproduceOpti
 	return report, nil
 }
 
-func (s *session) reproduce(ctx context.Context, reference string) (*ReproduceReport, error) {
+func (s *session) reproduce(ctx context.Context, reference string, asked Level) (*ReproduceReport, error) {
 	set, err := s.openOne(ctx, reference)
 	if err != nil {
 		return nil, err
 	}
 	defer set.Close() // it was only read
 	f := &facts{set: set, img: set.Images[0]}
-	if s.options.RebuildLevel == NoLevel && !f.img.HasManifest() {
-		s.options.RebuildLevel = SameImageID
+	if asked == NoLevel {
+		asked = bestLevel(f)
 	}
 	if err := s.examine(ctx, f, needsOf(s.options.Requirements), s.options.depth()); err != nil {
 		f.base.close()
 		return nil, err
 	}
 	defer f.base.close() // it was only read
-	out := s.reproduced(f)
+	if f.rebuilt != nil {
+		f.rebuilt.asked = asked // which decides what is judged, not what is tried
+	}
+	out := s.reproduced(f, asked)
 	defer s.timeStage("explain")()
 	return out, s.explain(ctx, f, out)
+}
+
+// bestLevel is the best level that a rebuild of the image can come to.
+func bestLevel(f *facts) Level {
+	if f.img.HasManifest() {
+		return SameDigest
+	}
+	return SameImageID
 }
 
 // openOne opens a reference that must mean one image.
@@ -77,11 +88,11 @@ func (s *session) openOne(ctx context.Context, ref string) (*image.Set, error) {
 }
 
 // reproduced states the facts for the report, but what differs and why.
-func (s *session) reproduced(f *facts) *ReproduceReport {
+func (s *session) reproduced(f *facts, asked Level) *ReproduceReport {
 	img := judgeImage(f, s.options.Requirements)
 	out := &ReproduceReport{
 		SchemaVersion: SchemaVersion, Program: Program{Version: s.options.Version}, Reference: img.Reference, Time: s.start.UTC().Truncate(time.Second), Verdict: img.Verdict,
-		Asked: orDigest(s.options.RebuildLevel), Digest: img.Digest, ImageID: img.ImageID, Platform: img.Platform, Created: img.Created,
+		Asked: asked, Digest: img.Digest, ImageID: img.ImageID, Platform: img.Platform, Created: img.Created,
 		Origin: img.Origin, Findings: img.Findings, Rebuild: img.Rebuild, Environment: s.environment(f),
 		Builds: []RebuildRun{}, Directives: directivesOf(f), Causes: []Cause{}, Differences: []Discrepancy{}, Counts: map[string]int{},
 	}
@@ -89,13 +100,6 @@ func (s *session) reproduced(f *facts) *ReproduceReport {
 		out.Builds = append(out.Builds, run)
 	}
 	return out
-}
-
-func orDigest(asked Level) Level {
-	if asked == NoLevel {
-		return SameDigest
-	}
-	return asked
 }
 
 // replayedRun is what assembling the image in process came to; ok is false

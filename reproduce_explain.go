@@ -42,8 +42,12 @@ func (s *session) explain(ctx context.Context, f *facts, out *ReproduceReport) e
 			continue
 		}
 		changes, err := s.layerChanges(ctx, f, c)
-		if err != nil {
+		if ctx.Err() != nil {
 			return err
+		}
+		if err != nil && s.options.Log != nil {
+			// What changed is a help to the reader; that it differs is known.
+			s.options.Log.Warn("changed files not read", "layer", layerName(c.layer), "error", err)
 		}
 		found := ofLayer(c, changes)
 		list = append(list, found...)

@@ -306,7 +306,7 @@ func (w *tutorial) reproduce(context, published string, rebuilds ...string) *Rep
 		w.t.Fatal(err)
 	}
 	defer f.base.close()
-	out := s.reproduced(f)
+	out := s.reproduced(f, SameDigest)
 	var built []*facts
 	for _, r := range rebuilds {
 		b, err := s.diffSide(w.t.Context(), w.t.Context(), r)

@@ -163,8 +163,30 @@ func TestASavedReproductionIsWrittenAgainInEveryFormat(t *testing.T) {
 	}
 }
 
+// The law: a saved report that is read is written in every format, safe for
+// whoever reads it.
+func FuzzSavedReproduction(f *testing.F) {
+	for _, r := range reproductions {
+		f.Add(renderReproduction(f, output.JSON, r.make(), output.Style{}))
+	}
+	f.Add([]byte(`{"schemaVersion":1,"verdict":"failed","asked":"digest","rebuild":{"layers":[{"coverage":{"bytes":{"proved":-5,"base":9,"unproved":-1}}},{"coverage":{"bytes":{"proved":9223372036854775807,"base":1}}}]}}`))
+	f.Add([]byte(`{"schemaVersion":1,"verdict":"failed","asked":"digest","digest":"x","differences":[{"path":"","layer":-7,"cause":99},{"path":"//../a","class":"config"}],"causes":[{"files":-1}],"counts":{"":-1}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := verify.ReadReproduceReport(data)
+		if err != nil {
+			return
+		}
+		for _, format := range output.ReproduceFormats() {
+			if format != "intoto" || r.Digest != nil {
+				outputtest.CheckSafe(t, renderReproduction(t, output.Format(format), r, output.Style{Verbose: true}))
+			}
+		}
+	})
+}
+
 func TestWhatIsNoSavedReproductionIsRefused(t *testing.T) {
-	for _, data := range []string{"", "[]", "{}", `{"schemaVersion":2}`, `{"schemaVersion":1,"asked":"splendid"}`} {
+	report := `{"schemaVersion":1,"verify":{"version":"v"},"reference":"a","verdict":"verified","images":[],"timings":{"total":"0.00s","stages":{}}}`
+	for _, data := range []string{"", "[]", "{}", `{"schemaVersion":2}`, `{"schemaVersion":1,"asked":"splendid"}`, `{"schemaVersion":1,"asked":"digest","verdict":"good"}`, report} {
 		if r, err := verify.ReadReproduceReport([]byte(data)); err == nil {
 			t.Errorf("%s is read as %+v", data, r)
 		}

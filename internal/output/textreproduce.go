@@ -78,11 +78,12 @@ func orNone(level string) string {
 // What is not proved shows, however little it is.
 func bar(c verify.Coverage) string {
 	total := c.Total()
-	if total == 0 {
+	if total <= 0 {
 		return strings.Repeat("█", barWidth)
 	}
-	proved := int(float64(c.Proved) / float64(total) * barWidth)
-	both := int(float64(c.Proved+c.Base) / float64(total) * barWidth)
+	part := func(n int64) int { return min(max(int(float64(n)/float64(total)*barWidth), 0), barWidth) }
+	proved := part(c.Proved)
+	both := max(part(c.Proved+c.Base), proved)
 	return strings.Repeat("█", proved) + strings.Repeat("▓", both-proved) + strings.Repeat("░", barWidth-both)
 }
 
