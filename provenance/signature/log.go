@@ -119,7 +119,7 @@ func checkProof(entry logEntry, log *root.TransparencyLog) error {
 			Checkpoint: &checkpoint, Hashes: hashes, LogIndex: &index, RootHash: &rootHash, TreeSize: &size}},
 	}
 	if err := rekorverify.VerifyInclusion(context.Background(), anon); err != nil {
-		return fmt.Errorf("its proof of inclusion: %w", err)
+		return errors.New("its proof of inclusion does not lead to the root that it names")
 	}
 	if err := rekorverify.VerifyCheckpointSignature(anon, verifier); err != nil {
 		return fmt.Errorf("its checkpoint: %w", err)

@@ -35,7 +35,7 @@ func (v *Verifier) checkV2(e *entity, entry logEntry, key Key) error {
 		return faultf(signed.BadLogEntry, "the entry %d of %s is not one of Rekor v2", entry.index, entry.log)
 	}
 	if _, err := sigverify.VerifyTlogEntry(&logged{entity: e, entry: parsed}, logTrust{v.trust.material, key.Public}, 1, false); err != nil {
-		return faultf(signed.BadLogEntry, "the entry %d of %s does not prove this signature: %v", entry.index, entry.log, err)
+		return faultf(signed.BadLogEntry, "the log %s has no entry of this signature where the proof says", entry.log)
 	}
 	return nil
 }
