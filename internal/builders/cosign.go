@@ -16,6 +16,8 @@ type Cosign struct {
 	// Program is its path, PrivateKey and PublicKey are files in PEM; the private
 	// key has no password.
 	Program, PrivateKey, PublicKey string
+	// Trust is more environment: the keys of logs and authorities to believe.
+	Trust []string
 
 	dir string
 }
@@ -39,7 +41,7 @@ func NewCosign(t testing.TB) *Cosign {
 // Environment is what the program runs with, beside the process's: a home of its
 // own, no password, and nothing fetched that was not asked for.
 func (c *Cosign) Environment() []string {
-	return []string{"COSIGN_PASSWORD=", "COSIGN_YES=true", "HOME=" + c.dir, "DOCKER_CONFIG=" + c.dir, "TUF_ROOT=" + filepath.Join(c.dir, "tuf")}
+	return append([]string{"COSIGN_PASSWORD=", "COSIGN_YES=true", "HOME=" + c.dir, "DOCKER_CONFIG=" + c.dir, "TUF_ROOT=" + filepath.Join(c.dir, "tuf")}, c.Trust...)
 }
 
 // Run runs cosign and returns its output.
