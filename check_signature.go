@@ -112,19 +112,18 @@ func provedWhen(r signed.Result) string {
 	return out.String()
 }
 
-// refused states why too few accepted signers were found. What could not be looked
-// at stands first: a good signature may be there.
+// refused states why too few accepted signers were found.
 func (s *signaturesFact) refused(signers []signedItem) *Finding {
 	parts := s.parts()
 	if len(s.signing.Accepted) == 0 {
 		return s.nobody(parts)
 	}
+	if n := s.signing.Threshold; len(signers) > 0 {
+		short := Part{Name: "threshold", Status: Fail, Reason: signed.ThresholdUnmet, Summary: fmt.Sprintf("%s signed, and %d are asked for", plural(len(signers), "accepted signer"), n)}
+		parts = append([]Part{short}, parts...)
+	}
 	if len(parts) == 0 {
 		return finding(Fail, signed.NoSignature, "no signature of the image was found on %s", s.subjectNames())
-	}
-	if n := s.signing.Threshold; len(signers) > 0 {
-		parts = append(parts, Part{Name: "threshold", Status: Fail, Reason: signed.ThresholdUnmet,
-			Summary: fmt.Sprintf("%s signed, and %d are asked for", plural(len(signers), "accepted signer"), n)})
 	}
 	return ofParts(parts, "")
 }

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"regexp"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -28,8 +29,12 @@ func isAttachment(d v1.Descriptor) bool {
 	if isArtifactType(d.ArtifactType) || d.Annotations[buildkitReference] != "" || isForNone(d) {
 		return true
 	}
-	return attachedByCosign(d.Annotations[cosignKind]) || !isImageType(d.MediaType)
+	return attachedByCosign(d.Annotations[cosignKind]) || attachedTags.MatchString(nameTag(d)) || !isImageType(d.MediaType)
 }
+
+// attachedTags are the names under which cosign's tags, and those of lists of
+// referrers, are copied into a layout.
+var attachedTags = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.(sig|att|sbom))?$`)
 
 // isArtifactType reports whether a descriptor's artifact type is of something
 // else than an image. An image's is the media type of its config (OCI image

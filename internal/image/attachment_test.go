@@ -1,6 +1,7 @@
 package image
 
 import (
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -156,5 +157,22 @@ func TestAnImageWhoseArtifactTypeIsItsConfigsIsAnImage(t *testing.T) {
 	set, err := f.open("", Options{})
 	if err != nil || len(set.Images) != 1 || set.Images[0].Manifest().Got != image.Digest {
 		t.Errorf("%+v, %v", set, err)
+	}
+}
+
+func TestWhatHasCosignsTagInALayoutIsNoImage(t *testing.T) {
+	hex := strings.Repeat("0a", 32)
+	for name, want := range map[string]bool{
+		"sha256-" + hex + ".sig": true, "sha256-" + hex + ".att": true, "sha256-" + hex: true, "registry.test/app:sha256-" + hex + ".sig": true,
+		"sha256-" + hex + ".txt": false, "sha256-" + hex[1:] + ".sig": false, "1.2.sig": false, "": false,
+	} {
+		d := v1.Descriptor{MediaType: types.OCIManifestSchema1, Annotations: map[string]string{refNameAnnotation: name}}
+		if got := isAttachment(d); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+		d.Platform = &v1.Platform{OS: "linux", Architecture: "amd64"}
+		if isAttachment(d) {
+			t.Errorf("%q for a machine is an attachment", name)
+		}
 	}
 }
