@@ -53,6 +53,7 @@ type baseFact struct {
 	set      *image.Set
 	img      *image.Image
 	config   *v1.ConfigFile
+	raw      *image.Config // what config was read from; nil for byLayers
 	relation chain.Relation
 	// layers and entries are how many of the image's layers and history entries,
 	// from the lowest and the oldest, are the base's.
@@ -71,6 +72,18 @@ type baseFact struct {
 	// verified.
 	facts  *facts
 	report *Image
+}
+
+// blob is the descriptor that a layer has in the base's own manifest; zero where
+// it has none.
+func (b *baseFact) blob(i int) v1.Descriptor {
+	if b.set == nil || !b.img.HasManifest() {
+		return v1.Descriptor{}
+	}
+	if m := b.img.Manifest().Parsed; m != nil && i < len(m.Layers) {
+		return m.Layers[i]
+	}
+	return v1.Descriptor{}
 }
 
 // tagFact is what a tag names now.

@@ -57,6 +57,9 @@ func TestRealChildrenOfChildrenAreVerifiedDownToNothing(t *testing.T) {
 			if chain := chainOf(img.Base); chain != "mid:1 verified 2 layers 2 triggers, root:1 verified 1 layers 0 triggers, scratch" {
 				t.Errorf("the chain: %s", chain)
 			}
+			if b.name != "buildah" { // whose config is not assembled
+				wantRebuilt(t, app, o, SameImageID)
+			}
 			o := o
 			o.Bases = map[string]string{"mid:1": o.Bases["root:1"]}
 			img = verifyOne(t, app, o)
@@ -77,4 +80,15 @@ func chainOf(b *Base) string {
 		out = append(out, fmt.Sprintf("%s %s %d layers %d triggers", b.Reference, b.Verdict, b.Layers, len(b.OnBuild)))
 	}
 	return strings.Join(out, ", ")
+}
+
+// wantRebuilt assembles an image again, and wants it to be that near.
+func wantRebuilt(t *testing.T, reference string, o Options, level Level) {
+	t.Helper()
+	o.RebuildLevel, o.Requirements = level, Requirements{Require: []string{"rebuild.level"}}
+	img := verifyOne(t, reference, o)
+	wants(t, img, Verified, "rebuild.level", Pass, "")
+	if img.Rebuild.Level != level {
+		t.Errorf("rebuilt to the level %s, want %s:%s", img.Rebuild.Level, level, describe(img))
+	}
 }

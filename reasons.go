@@ -169,6 +169,8 @@ type errorReason struct {
 var errorReasons = []errorReason{
 	{sentinel(errForeign), "foreign-layer"},
 	{sentinel(errNotNamed), "not-followed"},
+	{sentinel(provenance.ErrElsewhere), "files-elsewhere"},
+	{sentinel(errHashDiffers), "hash-differs"},
 	{kind[*falseBytesError], "digest-mismatch"},
 	{sentinel(network.ErrOffline), "offline"},
 	{kind[*source.MismatchError], "object-mismatch"},

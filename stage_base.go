@@ -147,19 +147,19 @@ func (s *session) tryBase(ctx context.Context, f *facts, b *baseFact, how, refer
 	if err != nil {
 		return err
 	}
-	config, err := configOf(ctx, set)
+	raw, err := configOf(ctx, set)
 	if err == nil && how == byTag {
-		b.now = nowOf(set, config)
+		b.now = nowOf(set, raw.File)
 	}
 	relation := chain.Relation{}
 	if err == nil {
-		relation = chain.Compare(f.configFile(), config)
+		relation = chain.Compare(f.configFile(), raw.File)
 		err = standsOn(f.configFile(), relation, reference)
 	}
 	if err != nil {
 		return errors.Join(err, set.Close())
 	}
-	b.found, b.given, b.set, b.img, b.config, b.relation = how, reference, set, set.Images[0], config, relation
+	b.found, b.given, b.set, b.img, b.config, b.raw, b.relation = how, reference, set, set.Images[0], raw.File, raw, relation
 	b.layers, b.entries = relation.Layers, relation.Entries
 	return nil
 }
@@ -181,15 +181,15 @@ func standsOn(above *v1.ConfigFile, r chain.Relation, reference string) error {
 
 // configOf reads the config of a set's one image, which must be what its
 // manifest names.
-func configOf(ctx context.Context, set *image.Set) (*v1.ConfigFile, error) {
+func configOf(ctx context.Context, set *image.Set) (*image.Config, error) {
 	f := &facts{set: set, img: set.Images[0]}
 	if f.configErr = f.manifestErr(); f.configErr == nil {
 		f.config, f.configErr = f.img.Config(ctx)
 	}
-	if c := f.configFile(); c != nil {
-		return c, nil
+	if f.configFile() == nil {
+		return nil, f.configProblem()
 	}
-	return nil, f.configProblem()
+	return f.config, nil
 }
 
 func nowOf(set *image.Set, config *v1.ConfigFile) *tagFact {
@@ -217,7 +217,7 @@ func (s *session) askTag(ctx context.Context, f *facts, b *baseFact, n need) {
 		b.now = &tagFact{err: err}
 		return
 	}
-	b.now = nowOf(set, config)
+	b.now = nowOf(set, config.File)
 }
 
 // restOnBase matches the history again with the base's config, and compares how

@@ -19,8 +19,12 @@ import (
 	"github.com/imageverify/verify/rebuild/replay"
 )
 
-// errBaseUnverified is for a layer of a base image: its source is not built.
-var errBaseUnverified = errors.New("a layer of the base image, which is not assembled here")
+// errBaseUnverified is for a layer of a base image that nothing is known of.
+var errBaseUnverified = errors.New("a layer of the base image, of which not all is proved")
+
+// errHashDiffers is for a config that holds a content hash which the files do not
+// give.
+var errHashDiffers = errors.New("the history has a content hash that the files do not give")
 
 // rebuildImage assembles the image again, layer by layer, then its config and
 // its manifest, and finds out how near each comes. What no source can give is
@@ -100,7 +104,7 @@ func (s *session) rebuildLayer(ctx context.Context, f *facts, i int) layerRebuil
 	case err != nil:
 		return layerRebuild{err: err}
 	case c.base:
-		return layerRebuild{err: errBaseUnverified}
+		return baseLayer(f, i, c)
 	case c.err != nil:
 		return layerRebuild{err: c.err}
 	}
@@ -115,6 +119,19 @@ func (s *session) rebuildLayer(ctx context.Context, f *facts, i int) layerRebuil
 		return layerRebuild{level: SameFiles, err: err}
 	}
 	return out
+}
+
+// baseLayer takes a layer of a verified base image as it is: to build on an
+// image adds to its layers, and leaves them and their blobs alone.
+func baseLayer(f *facts, i int, c contentFact) layerRebuild {
+	if basePart(f, i, layerName(i), c).Status != Pass {
+		return layerRebuild{err: errBaseUnverified}
+	}
+	blob := f.base.blob(i)
+	if f.rebuilt.asked == SameDigest && f.img.HasManifest() && blob.Digest == f.layers[i].desc.Digest {
+		return layerRebuild{level: SameDigest, blob: blob}
+	}
+	return layerRebuild{level: SameLayers, blob: blob}
 }
 
 // levelOfTree is the best level that two trees leave possible.
@@ -308,6 +325,12 @@ func (s *session) rebuildDocuments(f *facts, a *provenance.Attempt) error {
 	}
 	in := rebuild.ConfigInput{Build: a.Alignment.Build, Platform: f.img.Platform(), Published: published,
 		DiffIDs: make([]v1.Hash, len(a.Alignment.Build.Directives)), Hashes: make([]string, len(a.Alignment.Build.Directives))}
+	if in.Build.Base != dockerfile.Scratch {
+		if f.base == nil || f.base.raw == nil {
+			return baseError("base-unknown", "the base image's config is not known")
+		}
+		in.Base, in.BaseID = f.base.raw.Raw, f.base.raw.Got
+	}
 	var dated []Witness
 	if a.Alignment.Dialect == dockerfile.BuildKit {
 		in.SourceDate, dated = sourceDate(f)
@@ -318,9 +341,13 @@ func (s *session) rebuildDocuments(f *facts, a *provenance.Attempt) error {
 		}
 	}
 	for _, h := range a.Contents {
-		if h.Equal { // one that was not computed is no witness
-			in.Hashes[a.Alignment.Rows[h.Row].Directive] = h.Want
+		if !h.Equal { // one that was not computed is no witness
+			if h.Err != nil {
+				return h.Err
+			}
+			return errHashDiffers
 		}
+		in.Hashes[a.Alignment.Rows[h.Row].Directive] = h.Want
 	}
 	config, err := bestConfig(in, a.Alignment.Dialect, f.config.Raw)
 	if err != nil {

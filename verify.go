@@ -126,14 +126,15 @@ func (s *session) examine(ctx context.Context, f *facts, n need, depth int) erro
 	if err := errors.Join(s.findBase(ctx, f, n), s.compareContent(ctx, f, n)); err != nil {
 		return err
 	}
+	s.hashStages(ctx, f)
 	s.checkReachable(ctx, f, n)
 	s.findAlso(ctx, f)
 	s.checkSums(ctx, f, n)
-	s.rebuildImage(ctx, f, n)
-	s.inspectPins(f, n)
 	if err := s.verifyBase(ctx, f, n, depth); err != nil {
 		return err
 	}
+	s.rebuildImage(ctx, f, n)
+	s.inspectPins(f, n)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

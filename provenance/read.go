@@ -33,8 +33,8 @@ type ContentHash struct {
 	Err error
 }
 
-// errElsewhere is for files that are not the context's.
-var errElsewhere = errors.New("the files come from another stage, a URL or the Dockerfile itself")
+// ErrElsewhere is for files that are not the context's.
+var ErrElsewhere = errors.New("the files come from another stage, a URL or the Dockerfile itself")
 
 // ErrHashUnknown is given for a content hash that buildah wrote: it is another
 // function of the files than Docker's.
@@ -175,7 +175,7 @@ func (a *Attempt) hashContents(ctx context.Context) error {
 		d := a.Build.Directives[row.Directive]
 		h := ContentHash{Row: i, Line: d.Line, Want: row.Hash}
 		if d.Copy == nil || d.Copy.From != "" || len(d.Copy.Inline) > 0 {
-			h.Err = errElsewhere
+			h.Err = ErrElsewhere
 			a.Contents = append(a.Contents, h)
 			continue
 		}

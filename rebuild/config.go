@@ -28,9 +28,9 @@ var emptyDiffID = v1.Hash{Algorithm: "sha256", Hex: "5f70bf18a086007016e948b04ae
 // buildkitComment is what BuildKit writes as the comment of its entries.
 const buildkitComment = "buildkit.dockerfile.v0"
 
-// ErrOnBuild says that directives of a base image run in this build, which are
-// not in the Dockerfile.
-var ErrOnBuild = errors.New("the base image has ONBUILD triggers")
+// ErrOnBuild says that the build was not evaluated with the triggers of the base
+// image.
+var ErrOnBuild = errors.New("the base image has other ONBUILD triggers than the build was evaluated with")
 
 // ConfigInput is what an image's config follows from.
 type ConfigInput struct {
@@ -133,9 +133,10 @@ func (w *configWriter) readBase() error {
 		if err := json.Unmarshal(w.Base, &w.extra); err != nil {
 			return fmt.Errorf("config of the base image: %w", err)
 		}
-		if len(w.base.Config.OnBuild) > 0 {
+		if !slices.Equal(w.base.Config.OnBuild, w.Build.Options.BaseOnBuild) {
 			return ErrOnBuild
 		}
+		w.base.Config.OnBuild = nil // they ran in this build
 		w.addPath()
 	}
 	for _, h := range w.base.History {

@@ -239,8 +239,6 @@ func (a *assembly) refuse(d dockerfile.Directive) error {
 	switch {
 	case !a.builds(d):
 		return &Refusal{Line: d.Line, Directive: d.Name, Reason: NeedsBuildKit, What: "the classic builder has no such flag"}
-	case d.Copy != nil && d.Copy.From != "" && a.Writer == WriterClassic:
-		return &Refusal{Line: d.Line, Directive: d.Name, Reason: replay.FromStage, What: "the classic builder's content hash of --from is not known how to make"}
 	case d.Copy != nil && d.Copy.From == "" && a.Context == nil && len(d.Copy.Sources) > len(d.Copy.Inline):
 		return &Refusal{Line: d.Line, Directive: d.Name, Reason: ContextUnknown, What: "the build context is not known"}
 	}
@@ -315,6 +313,13 @@ func Rewritten(date time.Time) map[string]string {
 func (a *assembly) contentHash(ctx context.Context, d dockerfile.Directive) (string, error) {
 	if a.Writer != WriterClassic || d.Copy == nil {
 		return "", nil
+	}
+	if d.Copy.From != "" {
+		sum, err := a.stages.Hash(ctx, d.Copy)
+		if errors.Is(err, buildhash.ErrOwner) || errors.Is(err, buildhash.ErrNotHashed) {
+			return "", &Refusal{Line: d.Line, Directive: d.Name, Reason: replay.FromStage, What: "its content hash: " + err.Error()}
+		}
+		return sum, err
 	}
 	v := buildhash.Variant{TypeBits: !a.Piped, Umask: a.Umask, AsFound: a.AsFound, Piped: a.Piped}
 	sum, err := buildhash.Sum(ctx, a.Context, d.Copy.Sources, v)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/imageverify/verify/checksums/buildhash"
 	"github.com/imageverify/verify/provenance/dockerfile"
 	"github.com/imageverify/verify/rebuild/replay"
 )
@@ -54,6 +55,16 @@ func (s *Stages) From(name string) (fs.FS, error) {
 		return nil, nil
 	}
 	return s.from(name, s.build.Stages[len(s.build.Stages)-1])
+}
+
+// Hash is what the classic builder writes into history for a COPY --from. The
+// error is as From's, or buildhash.ErrOwner.
+func (s *Stages) Hash(ctx context.Context, c *dockerfile.Copy) (string, error) {
+	tree, err := s.From(c.From)
+	if err != nil {
+		return "", err
+	}
+	return buildhash.SumStage(ctx, tree, c.Sources)
 }
 
 // from looks for a stage before the one that names it, so that there is an end.

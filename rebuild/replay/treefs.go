@@ -118,6 +118,11 @@ func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	return out, nil
 }
 
+// Owner implements buildhash.Owned.
+func (i *inode) Owner() (uid, gid int, plain bool) {
+	return i.entry.UID, i.entry.GID, len(i.entry.Xattrs) == 0
+}
+
 // nodeInfo describes an inode under one of its names.
 type nodeInfo struct {
 	name string
