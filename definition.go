@@ -15,6 +15,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/imageverify/verify/internal/image"
 	"github.com/imageverify/verify/internal/local"
 	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/dockerfile"
@@ -30,9 +31,15 @@ type definition struct {
 	// ref and name are the image's name, short and with its host; "" for none.
 	ref, name string
 	dir       *local.Dir // a directory at hand
+	base      *image.Set // the image that is built on; nil where none is given
 }
 
-func (d *definition) close() { d.dir.Close() }
+func (d *definition) close() {
+	d.dir.Close()
+	if d.base != nil {
+		d.base.Close() // it was only read
+	}
+}
 
 func (d *definition) format() string {
 	if d.input.Writer == rebuild.WriterClassic {
@@ -53,14 +60,26 @@ func (s *session) definition(ctx context.Context, what string, r RebuildOptions)
 	d := &definition{}
 	d.input.Platform, d.input.Limits, d.input.NewBuilder = platform, s.layerLimits(), s.newBuilder
 	d.input.Spill = s.cache.TempFile
+	err = s.define(ctx, d, what, r)
+	if err == nil {
+		err = s.giveBase(ctx, d)
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (s *session) define(ctx context.Context, d *definition, what string, r RebuildOptions) error {
 	if info, err := os.Stat(what); err == nil && info.IsDir() {
-		return d, d.ofDirectory(what, r)
+		return d.ofDirectory(what, r)
 	}
 	if m := commitReference.FindStringSubmatch(what); m != nil {
 		e := library.Entry{Repository: m[1], Commit: strings.ToLower(m[2]), Directory: path.Clean("./" + m[3]), File: "Dockerfile"}
-		return d, s.ofCommit(ctx, d, e, r)
+		return s.ofCommit(ctx, d, e, r)
 	}
-	return d, s.ofLibrary(ctx, d, what, r)
+	return s.ofLibrary(ctx, d, what, r)
 }
 
 // buildPlatform is the platform asked for, else this machine's, with the variant

@@ -16,11 +16,7 @@ import (
 // base's triggers are directives. The error says why it cannot be built on it.
 func (t *Trace) OnBase(ctx context.Context, base v1.Config) error {
 	a := t.Judged
-	build, err := a.Build.WithBase(func(o *dockerfile.Options) {
-		o.BaseEnv, o.BasePartial = environment(base.Env), false
-		o.BaseWorkingDir, o.BaseUser = base.WorkingDir, base.User
-		o.BaseShell, o.BaseOnBuild = base.Shell, base.OnBuild
-	})
+	build, err := a.Build.WithBase(BaseOptions(base))
 	if err != nil {
 		return err
 	}
@@ -35,6 +31,15 @@ func (t *Trace) OnBase(ctx context.Context, base v1.Config) error {
 	}
 	t.claim()
 	return nil
+}
+
+// BaseOptions fills in what the config of a base image says.
+func BaseOptions(base v1.Config) func(*dockerfile.Options) {
+	return func(o *dockerfile.Options) {
+		o.BaseEnv, o.BasePartial = environment(base.Env), false
+		o.BaseWorkingDir, o.BaseUser = base.WorkingDir, base.User
+		o.BaseShell, o.BaseOnBuild = base.Shell, base.OnBuild
+	}
 }
 
 // environment is a config's Env by name; never nil, which would mean that

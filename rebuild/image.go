@@ -57,6 +57,10 @@ type Input struct {
 	// Ignore is the text of the Dockerfile's own ignore file, nil for none.
 	Ignore []byte
 
+	// Base is the image that the build stands on; nil where it is not at hand,
+	// and for scratch.
+	Base *BaseImage
+
 	Platform v1.Platform
 	// Writer is WriterBuildKit or WriterClassic, Form the manifest's.
 	Writer string
@@ -91,7 +95,9 @@ type Image struct {
 	Form                     ManifestForm
 	Manifest, Config         []byte
 	ManifestDigest, ConfigID v1.Hash
-	Layers                   []Layer
+	// Base are the layers of the base image, Layers those above them.
+	Base   []v1.Descriptor
+	Layers []Layer
 }
 
 // FromStep is the Directive of the step for the base image.
@@ -137,7 +143,11 @@ func Assemble(ctx context.Context, in Input) (*Image, error) {
 	if r := a.refuseBase(); r != nil {
 		return nil, r
 	}
-	img := &Image{Form: in.Form}
+	base, err := in.Base.copyLayers(ctx, in.Blobs)
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{Form: in.Form, Base: base}
 	diffIDs, hashes := make([]v1.Hash, len(in.Build.Directives)), make([]string, len(in.Build.Directives))
 	for i, d := range in.Build.Directives {
 		if !a.leavesLayer(d) {
@@ -161,8 +171,11 @@ func Assemble(ctx context.Context, in Input) (*Image, error) {
 
 // documents writes config and manifest.
 func (a *assembly) documents(img *Image, diffIDs []v1.Hash, hashes []string) error {
-	config, err := NewConfig(ConfigInput{Build: a.Build, Writer: a.Writer, Platform: a.Platform,
-		DiffIDs: diffIDs, Hashes: hashes, SourceDate: a.SourceDate})
+	in := ConfigInput{Build: a.Build, Writer: a.Writer, Platform: a.Platform, DiffIDs: diffIDs, Hashes: hashes, SourceDate: a.SourceDate}
+	if a.Base != nil {
+		in.Base, in.BaseID = a.Base.Config, a.Base.ID
+	}
+	config, err := NewConfig(in)
 	if err != nil {
 		return err
 	}
@@ -170,7 +183,7 @@ func (a *assembly) documents(img *Image, diffIDs []v1.Hash, hashes []string) err
 	if img.ConfigID, err = keep(a.Blobs, img.Config); err != nil {
 		return err
 	}
-	var layers []v1.Descriptor
+	layers := slices.Clone(img.Base)
 	for _, l := range img.Layers {
 		if a.Writer == WriterClassic && l.DiffID == emptyDiffID {
 			continue
@@ -193,8 +206,11 @@ type assembly struct {
 }
 
 func newAssembly(ctx context.Context, in Input) *assembly {
-	a := &assembly{Input: in, stage: replay.NewStage(ctx, nil, in.Spill, in.Limits)}
+	a := &assembly{Input: in, stage: replay.NewStage(ctx, in.Base.below(ctx), in.Spill, in.Limits)}
 	a.stages = NewStages(ctx, in.Build, a.input())
+	if in.Base != nil {
+		a.stages.Bases = map[string][]replay.Below{in.Build.Base: in.Base.below(ctx)}
+	}
 	return a
 }
 
@@ -216,16 +232,15 @@ func (a *assembly) dialect() string {
 	return replay.BuildKit
 }
 
-// leavesLayer reports whether a directive leaves a layer: BuildKit's WORKDIR /
-// leaves none.
+// leavesLayer reports whether a directive leaves a layer: WORKDIR / leaves none.
 func (a *assembly) leavesLayer(d dockerfile.Directive) bool {
-	return d.Layer != dockerfile.NoLayer && !(d.Name == "WORKDIR" && d.WorkingDir == "/" && a.Writer != WriterClassic)
+	return d.Layer != dockerfile.NoLayer && !(d.Name == "WORKDIR" && d.WorkingDir == "/")
 }
 
 // refuseBase finds that the image stands on another one, whether or not its own
 // directives leave a layer.
 func (a *assembly) refuseBase() *Refusal {
-	if a.Build.Base == dockerfile.Scratch {
+	if a.Build.Base == dockerfile.Scratch || a.Base != nil {
 		return nil
 	}
 	return &Refusal{Directive: "FROM", Reason: BaseUnknown, What: "the layers of " + a.Build.Base + " are not at hand"}
@@ -233,7 +248,7 @@ func (a *assembly) refuseBase() *Refusal {
 
 // refuse finds what is missing before anything is read.
 func (a *assembly) refuse(d dockerfile.Directive) error {
-	if r := a.refuseBase(); r != nil {
+	if r := a.refuseBase(); r != nil && d.Name != "RUN" { // which no base makes possible
 		return r
 	}
 	switch {

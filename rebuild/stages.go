@@ -17,10 +17,14 @@ import (
 // Stages plays the stages of a Dockerfile that its directives copy from, each
 // once. Only stages FROM scratch whose directives need no builder can be played.
 type Stages struct {
+	// Bases are the layers of images that stages stand on or that are copied
+	// from, by the name that the Dockerfile gives them.
+	Bases map[string][]replay.Below
+
 	ctx    context.Context
 	build  *dockerfile.Build
 	in     replay.Input
-	played map[int]*stageTree
+	played map[string]*stageTree
 }
 
 // stageTree is what playing a stage gave.
@@ -34,7 +38,7 @@ type stageTree struct {
 // way in which files are stamped and the limits are those of in; the rest of it
 // does not count. The caller closes the result.
 func NewStages(ctx context.Context, b *dockerfile.Build, in replay.Input) *Stages {
-	return &Stages{ctx: ctx, build: b, in: in, played: map[int]*stageTree{}}
+	return &Stages{ctx: ctx, build: b, in: in, played: map[string]*stageTree{}}
 }
 
 // Close frees what the stages keep; trees that From gave are then of no use.
@@ -70,14 +74,25 @@ func (s *Stages) Hash(ctx context.Context, c *dockerfile.Copy) (string, error) {
 // from looks for a stage before the one that names it, so that there is an end.
 func (s *Stages) from(name string, before int) (fs.FS, error) {
 	number, ok := s.find(name)
+	if base, given := s.Bases[name]; !ok && given {
+		return s.once(name, func(t *stageTree) (fs.FS, error) {
+			t.stage = replay.NewStage(s.ctx, base, s.in.Spill, s.in.Limits)
+			return t.stage.FS()
+		})
+	}
 	if !ok || number >= before {
 		return nil, &replay.NotReplayable{Reason: replay.FromStage, What: "--from=" + name}
 	}
-	t, ok := s.played[number]
+	return s.once(strconv.Itoa(number), func(t *stageTree) (fs.FS, error) { return s.play(number, t) })
+}
+
+// once makes a tree the first time that it is asked for.
+func (s *Stages) once(key string, play func(*stageTree) (fs.FS, error)) (fs.FS, error) {
+	t, ok := s.played[key]
 	if !ok {
 		t = &stageTree{}
-		s.played[number] = t
-		t.tree, t.err = s.play(number, t)
+		s.played[key] = t
+		t.tree, t.err = play(t)
 	}
 	return t.tree, t.err
 }
@@ -104,10 +119,11 @@ func (s *Stages) play(number int, t *stageTree) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.Base != dockerfile.Scratch {
+	base, given := s.Bases[b.Base]
+	if b.Base != dockerfile.Scratch && !given {
 		return nil, &replay.NotReplayable{Reason: replay.FromStage, What: fmt.Sprintf("the stage %s stands on %s", o.Target, b.Base)}
 	}
-	t.stage = replay.NewStage(s.ctx, nil, s.in.Spill, s.in.Limits)
+	t.stage = replay.NewStage(s.ctx, base, s.in.Spill, s.in.Limits)
 	for _, d := range b.Directives {
 		if d.Layer == dockerfile.NoLayer {
 			continue

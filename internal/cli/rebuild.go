@@ -27,14 +27,15 @@ func (a *app) rebuildCommand() *cobra.Command {
 		Short: "Assemble an image from its source, without a builder or a registry",
 		Long: `rebuild assembles the image that a Dockerfile makes, byte for byte as builders
 write it, and writes it as an OCI layout. A reference is taken from its entry in
-the official library: no registry is asked. Directives that run programs cannot
-be rebuilt; --plan says what can.
+the official library: no registry is asked, but for an image that --base names.
+Directives that run programs cannot be rebuilt; --plan says what can.
 
 Exit codes: 0 done, or the plan is one that can be done; 2 could not run;
 3 some directive cannot be rebuilt here, and nothing was written.`,
 		Example: `  verify rebuild alpine:3.20.3 --platform linux/riscv64 --to oci:out
   verify rebuild https://github.com/alpinelinux/docker-alpine.git#7d63673353bd39d92ba42f6effcc199aeebd45ee:x86_64 --to oci:out
   verify rebuild ./context --created 2024-09-06T12:05:36Z --format classic --to oci:out
+  verify rebuild ./context --created 2024-09-06T12:05:36Z --base alpine:3.20=oci:./alpine --to oci:out
   verify rebuild python:3.12 --plan -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.rebuild(cmd.Context(), args[0], f) },
@@ -46,6 +47,8 @@ Exit codes: 0 done, or the plan is one that can be done; 2 could not run;
 	set.StringVar(&f.created, "created", "", "the image's `TIME`, RFC 3339 or seconds since 1970 (default: the commit's)")
 	set.StringVar(&f.to, "to", "", "write the image to `oci:DIR`, which must not exist yet")
 	set.BoolVar(&f.plan, "plan", false, "say what would be done, and write no image")
+	set.StringArrayVar(&a.flags.bases, "base", nil, "build on an image for the one that FROM names, `REF=IMAGE`")
+	a.flags.addRegistries(set)
 	a.flags.addSources(set)
 	a.flags.addOutput(set)
 	return cmd
