@@ -2,6 +2,7 @@ package filetree
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"os"
@@ -100,6 +101,26 @@ func tarred(t testing.TB, files ...string) []byte {
 	return buf.Bytes()
 }
 
+func zipped(t testing.TB, files ...string) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	for _, f := range files {
+		name, text, _ := strings.Cut(f, "=")
+		member, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := member.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
 func TestAChangeReadsLikeThis(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -116,6 +137,9 @@ func TestAChangeReadsLikeThis(t *testing.T) {
 		"lines of a text":           {[]byte("a\nb\nc\nd\n"), []byte("a\nb\nx\nd\n"), []string{"@@ -2,3 +2,3 @@", " b", "-c", "+x", " d"}},
 		"members of a tar":          {tarred(t, "a=1", "b=1", "c=1"), tarred(t, "a=1", "b=2", "d=1"), []string{"member differs: b", "member only in a: c", "member only in b: d"}},
 		"members of a gzipped tar":  {gzipped(t, "", time.Time{}, string(tarred(t, "a=1"))), gzipped(t, "", time.Time{}, string(tarred(t, "a=2"))), []string{"member differs: a"}},
+		"members of a zip":          {zipped(t, "a=1", "b=1", "c=1"), zipped(t, "a=1", "b=2", "d=1"), []string{"member differs: b", "member only in a: c", "member only in b: d"}},
+		"what a gzip file holds":    {gzipped(t, "", time.Time{}, "\x00one"), gzipped(t, "", time.Time{}, "\x00two"), []string{"member differs: (what the gzip file holds)"}},
+		"a picture and a script":    {[]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), []byte("#!/bin/sh\n"), []string{"a is image/png", "b is text/x-shellscript"}},
 		"one program, another kind": {[]byte{0, 1, 2}, nil, []string{"a is application/octet-stream", "b is empty"}},
 		"binary files of one kind":  {[]byte{0, 1, 2}, []byte{0, 1, 3}, []string{"both are application/octet-stream; they part at byte 2"}},
 	}
