@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/imageverify/verify"
 	"github.com/imageverify/verify/internal/local"
-	"github.com/imageverify/verify/internal/network"
 	"github.com/imageverify/verify/provenance/signature"
 )
 
@@ -32,6 +29,8 @@ type signingFlags struct {
 	caRoots         string
 	caIntermediates string
 	trustedRoot     string
+	tufMirror       string
+	tufRoot         string
 	annotations     []string
 	threshold       int
 	ignoreLog       bool
@@ -56,6 +55,8 @@ func (f *signingFlags) add(set *pflag.FlagSet) {
 	set.StringVar(&f.caRoots, "ca-roots", "", "take the certificates in the PEM `FILE` for the authorities to trust, not the trusted root's")
 	set.StringVar(&f.caIntermediates, "ca-intermediates", "", "find the way to --ca-roots through the certificates in the PEM `FILE`")
 	set.StringVar(&f.trustedRoot, "trusted-root", "", "take the keys of logs and authorities from the sigstore trusted root in `FILE`")
+	set.StringVar(&f.tufMirror, "tuf-mirror", "", "fetch the trusted root from the TUF mirror at `URL` (default: sigstore's public one)")
+	set.StringVar(&f.tufRoot, "tuf-root", "", "believe the mirror by the first root.json in `FILE` (needed with --tuf-mirror)")
 	set.StringArrayVarP(&f.annotations, "annotations", "a", nil, "demand the annotation `KEY=VALUE` in the signed payload (repeatable)")
 	set.IntVar(&f.threshold, "signature-threshold", 1, "demand the signatures of `N` different accepted signers")
 	set.BoolVar(&f.ignoreLog, "insecure-ignore-tlog", false, "accept signatures that no transparency log has")
@@ -89,7 +90,7 @@ func (a *app) sign(ctx context.Context, o *verify.Options) error {
 	if err != nil {
 		return err
 	}
-	trust, noTrust, err := a.trust()
+	trust, noTrust, err := a.trust(ctx, *o, policy.NeedsTrust())
 	if err != nil {
 		return err
 	}
@@ -196,23 +197,6 @@ func (f *signingFlags) authority() (*signature.Authority, error) {
 	return authority, nil
 }
 
-// trust is what the trusted root says; nil, and why, where there is none.
-func (a *app) trust() (trust *signature.Trust, none, err error) {
-	name := a.flags.signing.trustedRoot
-	if name == "" {
-		return nil, nil, nil
-	}
-	data, err := readNamed("trusted-root", name, signature.MaxTrustedRoot)
-	if err != nil {
-		return nil, nil, err
-	}
-	trust, err = signature.ParseTrustedRoot(data)
-	if err != nil {
-		return nil, nil, &verify.RunError{Code: "trusted-root", Message: fmt.Sprintf("trusted-root %s: %v", name, err), Input: name}
-	}
-	return trust, nil, nil
-}
-
 // readNamed reads a file that a flag names.
 func readNamed(flag, name string, limit int64) ([]byte, error) {
 	data, err := local.ReadFile(name, limit)
@@ -267,21 +251,9 @@ func (a *app) keyData(ctx context.Context, ref string, o verify.Options) ([]byte
 
 // fetchKey reads a key from where a URL leads.
 func fetchKey(ctx context.Context, url string, o verify.Options) ([]byte, error) {
-	transport := network.New(network.Options{Offline: o.Offline, IdleTimeout: o.IdleTimeout, AllowHosts: o.AllowHosts, Base: o.Transport, Log: o.Log, UserAgent: "verify/" + o.Version})
+	transport := transportFor(o)
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, usagef("--key %s: %v", url, err)
-	}
-	answer, err := (&http.Client{Transport: transport}).Do(req)
-	if err != nil {
-		return nil, keyError(url, err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return nil, keyError(url, fmt.Errorf("the server answered %s", answer.Status))
-	}
-	data, err := io.ReadAll(io.LimitReader(answer.Body, signature.MaxKeyFile+1))
+	data, err := get(ctx, transport, url, signature.MaxKeyFile)
 	if err != nil {
 		return nil, keyError(url, err)
 	}
