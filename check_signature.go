@@ -125,6 +125,10 @@ func (s *signaturesFact) refused(signers []signedItem) *Finding {
 	if len(parts) == 0 {
 		return finding(Fail, signed.NoSignature, "no signature of the image was found on %s", s.subjectNames())
 	}
+	// Strangers' signatures say nothing of one that could not be judged.
+	if unread := slices.DeleteFunc(slices.Clone(parts), func(p Part) bool { return p.Status != Unknown }); len(unread) > 0 {
+		parts = unread
+	}
 	return ofParts(parts, "")
 }
 

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"crypto"
 	"encoding/json"
 	"errors"
@@ -263,4 +264,37 @@ func TestALoosePatternWarnsWithAnExampleAndChangesNothing(t *testing.T) {
 		o.Requirements.Require = []string{"signature.pattern"}
 		wants(t, w.verify(o), map[Status]Verdict{Pass: Verified, Warn: Incomplete}[want], "signature.pattern", want, reason)
 	}
+}
+
+func TestAnAcceptedSignatureCoversWhatRunLeft(t *testing.T) {
+	w := newWorld(t)
+	w.release(map[string]string{"Dockerfile": "FROM scratch\nCOPY a /a\nRUN passwd -l root\n", "a": "true"})
+	s := w.image(step{"COPY a /a # buildkit", []entry{file("a", "true")}}, step{"RUN /bin/sh -c passwd -l root # buildkit", nil})
+	ref := "oci:" + s.write()
+	wants(t, verifyOne(t, ref, w.options()), Incomplete, "layer.content", Unknown, "run-unproved")
+	for by, want := range map[bool]Verdict{true: Verified, false: Failed} {
+		o := w.options()
+		o.Signatures, o.Signing = oneSigner{valid: by}, Signing{Accepted: []string{"key"}, Bundles: []string{writeTemp(t, "bundle")}}
+		o.Requirements.Require = []string{"signature.image"}
+		wants(t, verifyOne(t, ref, o), want, "layer.content", Unknown, "run-unproved")
+	}
+}
+
+// oneSigner finds every item valid, or none.
+type oneSigner struct{ valid bool }
+
+func (s oneSigner) Verify(context.Context, signed.Item) signed.Result {
+	if s.valid {
+		return signed.Result{Valid: true, Accepted: true, Signer: signed.Signer{Key: "key"}}
+	}
+	return signed.Result{Reason: signed.BadSignature, Detail: "bad"}
+}
+
+func writeTemp(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

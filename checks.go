@@ -342,5 +342,19 @@ func findAll(f *facts, r Requirements) []Finding {
 		}
 		findings = append(findings, *found)
 	}
+	coverRun(findings, r)
 	return findings
+}
+
+// coverRun lets layers stand that RUN made, where accepted signers have signed the
+// image: who is trusted with the image is trusted with what RUN left in it.
+func coverRun(findings []Finding, r Requirements) {
+	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Check == "signature.image" && f.Status == Pass }) {
+		return
+	}
+	r.Accept = append(slices.Clone(r.Accept), "run-unproved")
+	for i := range findings {
+		f := &findings[i]
+		f.Accepted = f.Accepted || !f.elsewhere() && r.accepts(f)
+	}
 }

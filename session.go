@@ -47,6 +47,7 @@ type session struct {
 	library   func() (*library.Library, error)
 	keyring   *sums.Keyring
 	given     *provenance.Given
+	bundles   map[string][]byte
 	folder    *local.Dir
 	objects   objects
 	keyMu     sync.Mutex
@@ -96,6 +97,10 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 		return nil, err
 	}
 	s.keyring = sums.Join(s.keyring, s.objects.keyring())
+	if s.bundles, err = readBundles(o.Signing.Bundles); err != nil {
+		s.close()
+		return nil, err
+	}
 	for _, check := range []func(context.Context) error{s.checkInputs, s.readGiven} {
 		if err := check(ctx); err != nil {
 			s.close()

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -40,9 +41,11 @@ type signedItem struct {
 	// where says how it was found, in a few words.
 	where string
 	kind  signed.Kind
-	// attachment and layer are what holds it; nil and zero for a file.
+	// attachment and layer are what holds it; nil and zero for a file, whose content
+	// is known.
 	attachment *image.Attachment
 	layer      v1.Descriptor
+	content    []byte
 	// err says that it could not be read; result is then zero.
 	err    error
 	result signed.Result
@@ -131,8 +134,8 @@ func (s *session) readSubject(ctx context.Context, set *image.Set, digest v1.Has
 			}
 		}
 	}
-	for _, name := range s.options.Signing.Bundles {
-		subject.items = append(subject.items, signedItem{where: name, kind: signed.Bundle})
+	for _, name := range slices.Sorted(maps.Keys(s.bundles)) {
+		subject.items = append(subject.items, signedItem{where: name, kind: signed.Bundle, content: s.bundles[name]})
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelSigned)
@@ -148,18 +151,28 @@ func (s *session) verifyItem(ctx context.Context, subject v1.Hash, item *signedI
 	if item.err != nil {
 		return
 	}
-	var content []byte
+	content := item.content
 	if item.attachment != nil {
-		content, item.err = item.attachment.Blob(ctx, item.layer)
-	} else {
-		content, item.err = local.ReadFile(item.where, image.MaxAttachmentBlob)
-	}
-	if item.err != nil {
-		return
+		if content, item.err = item.attachment.Blob(ctx, item.layer); item.err != nil {
+			return
+		}
 	}
 	item.result = s.options.Signatures.Verify(ctx, signed.Item{
 		Subject: subject, Kind: item.kind, MediaType: string(item.layer.MediaType), Content: content, Annotations: item.layer.Annotations,
 	})
+}
+
+// readBundles reads the bundles that the user names.
+func readBundles(names []string) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for _, name := range names {
+		data, err := local.ReadFile(name, image.MaxAttachmentBlob)
+		if err != nil {
+			return nil, inputError("bundle", name, err)
+		}
+		out[name] = data
+	}
+	return out, nil
 }
 
 // whereAttached says how an attachment was found, in a few words.
