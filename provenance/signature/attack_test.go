@@ -419,9 +419,9 @@ func statementWith(old, new string) func(*testing.T, *signaturetest.World) signe
 func TestAttacksOnBundles(t *testing.T) {
 	refuseAll(t, func(*testing.T) Policy { return byAlice() }, []attack{
 		{"the statement is of another digest", statementWith(image.Hex, digestOf("other").Hex), signed.OtherDigest},
-		{"the digest is in capitals", statementWith(image.Hex, strings.ToUpper(image.Hex)), signed.OtherDigest},
-		{"the digest is under another algorithm", statementWith(`"sha256"`, `"sha512"`), signed.OtherDigest},
-		{"SHA256 in other letters", statementWith(`"sha256"`, `"SHA256"`), signed.OtherDigest},
+		{"the digest is in capitals", statementWith(image.Hex, strings.ToUpper(image.Hex)), signed.Malformed},
+		{"the digest is under another algorithm", statementWith(`"sha256":"`+image.Hex, `"sha512":"`+image.Hex+image.Hex), signed.OtherDigest},
+		{"SHA256 in other letters", statementWith(`"sha256"`, `"SHA256"`), signed.Ambiguous},
 		{"the subject is null", statementWith(`"subject":[{"digest":{"sha256":"`+image.Hex+`"},"name":""}]`, `"subject":null`), signed.Malformed},
 		{"there is no subject", statementWith(`"subject":[{"digest":{"sha256":"`+image.Hex+`"},"name":""}]`, `"subject":[]`), signed.Malformed},
 		{"a subject is null", statementWith(`[{"digest":{"sha256":"`+image.Hex+`"},"name":""}]`, `[null]`), signed.Malformed},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
+	"github.com/imageverify/verify/provenance/attestation"
 	"github.com/imageverify/verify/provenance/signed"
 )
 
@@ -36,7 +37,7 @@ const (
 
 // parseBundle takes a sigstore bundle apart.
 func parseBundle(item signed.Item) (*entity, claims, error) {
-	if err := checkJSON(item.Content); err != nil {
+	if err := attestation.CheckJSON(item.Content); err != nil {
 		return nil, claims{}, malformed("bundle", err)
 	}
 	b := &protobundle.Bundle{}

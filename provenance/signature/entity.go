@@ -39,9 +39,9 @@ type entity struct {
 type claims struct {
 	// subjects are the digests that it is about, by algorithm.
 	subjects []subject
-	// predicateType and statement are those of an in-toto statement.
+	// predicateType is that of an in-toto statement, reference the image's name in a
+	// simple signature.
 	predicateType string
-	statement     bool
 	reference     string
 }
 

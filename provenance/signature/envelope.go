@@ -8,22 +8,15 @@ import (
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
+	"github.com/imageverify/verify/provenance/attestation"
 	"github.com/imageverify/verify/provenance/signed"
 )
 
 const (
 	envelopeMediaType = "application/vnd.dsse.envelope.v1+json"
-	// StatementType is the payload type of in-toto statements.
-	StatementType = "application/vnd.in-toto+json"
-	// maxEnvelopeSignatures bounds the signatures of one envelope, maxSubjects and
-	// maxDigests the subjects of a statement and the digests of each.
+	// maxEnvelopeSignatures bounds the signatures of one envelope.
 	maxEnvelopeSignatures = 100
-	maxSubjects           = 10000
-	maxDigests            = 32
 )
-
-// statementTypes are the types of in-toto statements that are known.
-var statementTypes = []string{"https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"}
 
 // parseEnvelopes takes a DSSE envelope apart: one entity a signature, all over the
 // same payload.
@@ -45,7 +38,7 @@ func parseEnvelopes(item signed.Item) ([]*entity, claims, error) {
 }
 
 func parseEnvelopeObject(data []byte) ([]*entity, error) {
-	if err := checkJSON(data); err != nil {
+	if err := attestation.CheckJSON(data); err != nil {
 		return nil, err
 	}
 	o, err := parseObject(data, "payload", "payloadType", "signatures")
@@ -134,71 +127,25 @@ func decodeEither(text string) ([]byte, error) {
 // alone. Payloads of another type have no claims: nothing says then what they are
 // about.
 func parseStatement(kind string, data []byte) (claims, error) {
-	if kind != StatementType {
-		return claims{}, faultf(signed.WrongType, "the payload's type is %q, not %q", kind, StatementType)
+	if kind != attestation.PayloadType {
+		return claims{}, faultf(signed.WrongType, "the payload's type is %q, not %q", kind, attestation.PayloadType)
 	}
-	c, err := parseStatementObject(data)
+	statement, err := attestation.ParseStatement(data)
 	if err != nil {
-		return claims{}, malformed("statement", err)
+		return claims{}, malformed("payload", err)
+	}
+	c := claims{predicateType: statement.PredicateType}
+	// Names in other letter case are refused by now.
+	var annotated struct {
+		Subject []struct {
+			Annotations map[string]any `json:"annotations"`
+		} `json:"subject"`
+	}
+	if err := json.Unmarshal(data, &annotated); err != nil {
+		return claims{}, malformed("payload", err)
+	}
+	for i, digests := range statement.Subjects {
+		c.subjects = append(c.subjects, subject{digests: digests, annotations: annotated.Subject[i].Annotations})
 	}
 	return c, nil
-}
-
-func parseStatementObject(data []byte) (claims, error) {
-	if err := checkJSON(data); err != nil {
-		return claims{}, err
-	}
-	o, err := parseObject(data, "_type", "subject", "predicateType", "predicate")
-	if err != nil {
-		return claims{}, err
-	}
-	kind, err := o.text("_type")
-	if err != nil {
-		return claims{}, faultf(signed.WrongType, "%v", err)
-	}
-	if kind != statementTypes[0] && kind != statementTypes[1] {
-		return claims{}, faultf(signed.WrongType, "_type is %q, not %q", kind, statementTypes[1])
-	}
-	c := claims{statement: true}
-	if c.predicateType, err = o.text("predicateType"); err != nil || c.predicateType == "" {
-		return claims{}, errors.New("there is no predicateType")
-	}
-	var subjects []json.RawMessage
-	if err := o.value("subject", &subjects); err != nil {
-		return claims{}, err
-	}
-	if len(subjects) == 0 {
-		return claims{}, errors.New("there is no subject")
-	}
-	if len(subjects) > maxSubjects {
-		return claims{}, faultf(signed.OverLimit, "more than %d subjects", maxSubjects)
-	}
-	for i, raw := range subjects {
-		s, err := parseSubject(raw)
-		if err != nil {
-			return claims{}, malformed(fmt.Sprintf("subject %d", i+1), err)
-		}
-		c.subjects = append(c.subjects, s)
-	}
-	return c, nil
-}
-
-func parseSubject(raw json.RawMessage) (subject, error) {
-	o, err := parseObject(raw, "name", "digest", "annotations")
-	if err != nil {
-		return subject{}, err
-	}
-	s := subject{}
-	if err := o.value("digest", &s.digests); err != nil {
-		return subject{}, err
-	}
-	if len(s.digests) == 0 || len(s.digests) > maxDigests {
-		return subject{}, fmt.Errorf("%d digests", len(s.digests))
-	}
-	if _, ok := o["annotations"]; ok {
-		if err := o.value("annotations", &s.annotations); err != nil {
-			return subject{}, err
-		}
-	}
-	return s, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/imageverify/verify/provenance/attestation"
 	"github.com/imageverify/verify/provenance/signature/signaturetest"
 	"github.com/imageverify/verify/provenance/signed"
 )
@@ -26,7 +27,7 @@ func FuzzStatement(f *testing.F) {
 	f.Add(signStatement())
 	f.Add([]byte(`{"_type":"https://in-toto.io/Statement/v0.1","subject":[{"digest":{"sha1":"x"}}],"predicateType":"y","predicate":[]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		sameAgain(t, data, func(data []byte) (claims, error) { return parseStatement(StatementType, data) })
+		sameAgain(t, data, func(data []byte) (claims, error) { return parseStatement(attestation.PayloadType, data) })
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/imageverify/verify/provenance/attestation"
 	"github.com/imageverify/verify/provenance/signed"
 )
 
@@ -57,7 +58,7 @@ func checkBody(e *entity, entry logEntry, key Key) error {
 }
 
 func parseBody(entry logEntry) (bodyClaims, error) {
-	if err := checkJSON(entry.body); err != nil {
+	if err := attestation.CheckJSON(entry.body); err != nil {
 		return bodyClaims{}, err
 	}
 	o, err := parseObject(entry.body, "apiVersion", "kind", "spec")

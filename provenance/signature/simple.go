@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/imageverify/verify/provenance/attestation"
 	"github.com/imageverify/verify/provenance/signed"
 )
 
@@ -57,7 +58,7 @@ func parsePayload(data []byte) (claims, error) {
 }
 
 func parsePayloadObject(data []byte) (claims, error) {
-	if err := checkJSON(data); err != nil {
+	if err := attestation.CheckJSON(data); err != nil {
 		return claims{}, err
 	}
 	o, err := parseObject(data, "critical", "optional")
@@ -163,7 +164,7 @@ func intermediates(chain []*x509.Certificate) []*x509.Certificate {
 
 // parseRekorBundle reads the log entry that cosign puts beside a payload.
 func parseRekorBundle(data []byte) (logEntry, error) {
-	if err := checkJSON(data); err != nil {
+	if err := attestation.CheckJSON(data); err != nil {
 		return logEntry{}, err
 	}
 	o, err := parseObject(data, "SignedEntryTimestamp", "Payload")
@@ -208,7 +209,7 @@ func parseRekorBundle(data []byte) (logEntry, error) {
 
 // parseTimestamp reads the signed timestamp that cosign puts beside a payload.
 func parseTimestamp(data []byte) ([]byte, error) {
-	if err := checkJSON(data); err != nil {
+	if err := attestation.CheckJSON(data); err != nil {
 		return nil, err
 	}
 	o, err := parseObject(data, "SignedRFC3161Timestamp")

@@ -1,20 +1,15 @@
 package signature
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/imageverify/verify/provenance/attestation"
 	"github.com/imageverify/verify/provenance/signed"
 )
-
-// maxDepth bounds how deep JSON values lie in one another.
-const maxDepth = 64
 
 // fault is why an item is not valid: a reason and one line.
 type fault struct{ reason, detail string }
@@ -31,78 +26,13 @@ func malformed(what string, err error) *fault {
 	if f, ok := errors.AsType[*fault](err); ok {
 		return faultf(f.reason, "%s: %s", what, f.detail)
 	}
+	if e, ok := errors.AsType[*attestation.Error](err); ok {
+		return faultf(e.Reason, "%s: %s", what, e.Detail)
+	}
 	return faultf(signed.Malformed, "%s: %v", what, err)
 }
 
-// checkJSON refuses what encoding/json would take and another reader could read
-// otherwise: a name twice in one object; text that is not UTF-8; anything after the
-// value; values too deep in one another.
-func checkJSON(data []byte) error {
-	if !utf8.Valid(data) {
-		return errors.New("not UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if err := walkJSON(d, 0); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the JSON value")
-	}
-	return nil
-}
-
-func walkJSON(d *json.Decoder, depth int) error {
-	if depth > maxDepth {
-		return faultf(signed.OverLimit, "JSON values more than %d deep", maxDepth)
-	}
-	t, err := d.Token()
-	if err != nil {
-		return unexpected(err)
-	}
-	switch t {
-	case json.Delim('{'):
-		return walkObject(d, depth)
-	case json.Delim('['):
-		for d.More() {
-			if err := walkJSON(d, depth+1); err != nil {
-				return err
-			}
-		}
-		_, err := d.Token()
-		return unexpected(err)
-	}
-	return nil
-}
-
-func walkObject(d *json.Decoder, depth int) error {
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return unexpected(err)
-		}
-		name, _ := t.(string)
-		if seen[name] {
-			return faultf(signed.Ambiguous, "the name %q stands twice in one object", name)
-		}
-		seen[name] = true
-		if err := walkJSON(d, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err := d.Token()
-	return unexpected(err)
-}
-
-func unexpected(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// object is a JSON object that passed checkJSON, by its exact names.
+// object is a JSON object that passed attestation.CheckJSON, by its exact names.
 type object map[string]json.RawMessage
 
 // parseObject reads an object. A name that is one of known but for its letter case is

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
+
+	"github.com/imageverify/verify/provenance/attestation"
 )
 
 // MaxTrustedRoot bounds a trusted root, in bytes.
@@ -24,7 +26,7 @@ func ParseTrustedRoot(data []byte) (*Trust, error) {
 	if len(data) > MaxTrustedRoot {
 		return nil, fmt.Errorf("trusted root of more than %d bytes", MaxTrustedRoot)
 	}
-	if err := checkJSON(data); err != nil {
+	if err := attestation.CheckJSON(data); err != nil {
 		return nil, fmt.Errorf("trusted root: %w", err)
 	}
 	material, err := root.NewTrustedRootFromJSON(data)
