@@ -20,13 +20,14 @@ const module = "github.com/imageverify/verify"
 // ends in "/*" stands for the package and all below it.
 var arrows = map[string][]string{
 	"cmd/verify":             {"internal/cli"},
-	"internal/cli":           {".", "internal/*", "provenance/signature", "provenance/signed", "provenance/attestation"},
+	"internal/cli":           {".", "internal/*", "provenance/signature", "provenance/signed", "provenance/attestation", "rebuild/buildkit"},
 	"internal/output":        {"."},
 	"internal/demo":          {"."},
 	".":                      {"rebuild", "rebuild/replay", "rebuild/packages", "provenance", "provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "provenance/pins", "provenance/chain", "provenance/signed", "provenance/attestation", "checksums/*", "internal/image", "internal/local", "internal/network", "internal/cache", "internal/account"},
 	"rebuild":                {"rebuild/replay", "provenance/*", "checksums/*"},
 	"rebuild/replay":         {"provenance/dockerfile", "checksums/*"},
 	"rebuild/packages":       {},
+	"rebuild/buildkit":       {"rebuild", "provenance/dockerfile"},
 	"provenance":             {"provenance/library", "provenance/source", "provenance/dockerfile", "provenance/history", "provenance/layout", "checksums/*"},
 	"provenance/library":     {"provenance/source"},
 	"provenance/source":      {"internal/network", "internal/cache"},

@@ -38,6 +38,9 @@ func findContent(f *facts) *Finding {
 	// What the user can mend is the reason that stands first.
 	slices.SortStableFunc(parts, func(a, b Part) int { return contextFirst(a) - contextFirst(b) })
 	all := fmt.Sprintf("%s of %s proved from the source, entry by entry", FormatBytes(bytes.Proved), FormatBytes(bytes.Total()))
+	if n := f.bytesByBuild(); n > 0 {
+		all += fmt.Sprintf(", %s of it by a build", FormatBytes(n))
+	}
 	if bytes.Base > 0 {
 		all += fmt.Sprintf(", %s by the verified base", FormatBytes(bytes.Base))
 	}
@@ -121,6 +124,17 @@ func (f *facts) coverage() (bytes, files Coverage) {
 	return bytes, files
 }
 
+// bytesByBuild is how much of the layers follows from their source by a build.
+func (f *facts) bytesByBuild() int64 {
+	var n int64
+	for i, l := range f.accountedLayers() {
+		if f.contentOf(i).err != nil && f.provedByBuild(i) {
+			n += l.bytes.Proved
+		}
+	}
+	return n
+}
+
 func addCounts(d *Details, r *filetree.Result) {
 	for class, n := range r.Counts {
 		if d.Counts == nil {
@@ -151,6 +165,8 @@ func contentPart(f *facts, i int) (part Part, size, count int64) {
 		return basePart(f, i, name, c), size, count
 	case errors.Is(c.err, errNoDirective):
 		return Part{name, Unknown, "no-dockerfile", c.err.Error()}, size, count
+	case c.err != nil && f.provedByBuild(i):
+		return Part{name, Pass, "", fmt.Sprintf("the archive that Dockerfile:%d (%s) makes, byte for byte, built by %s", c.line, c.what, builderText(f.rebuilt.built.env))}, size, count
 	case c.err != nil:
 		return contentError(name, c), size, count
 	case !sameTree(c.result):
@@ -179,6 +195,8 @@ func layerlessPart(f *facts, c contentFact) Part {
 		return Part{"base image", Pass, "", c.what + " has no layer"}
 	case c.base:
 		return Part{"base image", Unknown, "base-unverified", c.what + " has no layer in the image by the history's account, which nothing shows"}
+	case reasonOf(c.err) == "run-unproved" && f.leftNothing():
+		return Part{name, Pass, "", c.what + " left no layer when it was built, either"}
 	case reasonOf(c.err) == "run-unproved":
 		return Part{name, Unknown, "run-unproved", c.what + " left no layer by the history's account, which nothing shows"}
 	case c.err != nil:

@@ -23,6 +23,7 @@ func rebuiltOf(f *facts) *Rebuilt {
 	if r := f.rebuilt; r != nil {
 		out.Level, out.Difference, out.Notes = r.level, r.difference, r.notes
 		out.Witnesses = append(out.Witnesses, r.witnesses...)
+		out.Build = r.built.report()
 	}
 	return out
 }
@@ -120,11 +121,21 @@ func rebuildPart(f *facts, i int) Part {
 	case l.err != nil:
 		return unrebuiltPart(name, f, i)
 	case l.level.Reaches(asked):
-		return Part{name, Pass, "", "the level is " + l.level.String()}
+		return Part{name, Pass, "", "the level is " + l.level.String() + byBuilder(f, l)}
+	case l.built:
+		return builtPart(name, f, i)
 	case l.level == Different:
 		return differing(name, f.contentOf(i))
 	}
 	return Part{name, Fail, "level-not-reached", fmt.Sprintf("the level is %s, not %s: %s", l.level, asked, differenceText(l.difference))}
+}
+
+// byBuilder names what built a layer.
+func byBuilder(f *facts, l layerRebuild) string {
+	if !l.built {
+		return ""
+	}
+	return ", built by " + builderText(f.rebuilt.built.env)
 }
 
 func unrebuiltPart(name string, f *facts, i int) Part {

@@ -143,6 +143,8 @@ type rebuildFact struct {
 	notes      []string
 	// byLayout says that nothing was assembled: the image lies in git.
 	byLayout bool
+	// built is what having the image built came to; nil where it was not.
+	built *builtFact
 	// config and manifest are what was assembled where difference is in them.
 	config, manifest []byte
 	// err says why config and manifest were not assembled, where the layers
@@ -158,6 +160,10 @@ type layerRebuild struct {
 	witnesses []Witness
 	// difference is set where the layer is not the same.
 	difference *Difference
+	// built says that a builder made what was compared, result how its files
+	// differ; nil where the archives are the same.
+	built  bool
+	result *filetree.Result
 	// err says why the layer was not assembled.
 	err error
 }
@@ -248,4 +254,13 @@ func (f *facts) judged() *provenance.Attempt {
 		return nil
 	}
 	return f.trace.Judged
+}
+
+// close lets go of the base image, and of what was built.
+func (f *facts) close() error {
+	err := f.base.close()
+	if f.rebuilt != nil {
+		err = errors.Join(err, f.rebuilt.built.close())
+	}
+	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/imageverify/verify/provenance/layout"
 	"github.com/imageverify/verify/provenance/library"
 	"github.com/imageverify/verify/provenance/source"
+	"github.com/imageverify/verify/rebuild"
 	"github.com/imageverify/verify/rebuild/replay"
 )
 
@@ -35,6 +36,10 @@ var reasonTexts = withPins(map[string]string{
 	"base-unknown":          "the base image's config is not known",
 	"base-unverified":       "the layer is the base image's, which was not verified",
 	"blob-absent":           "the blob is not where the manifest says it is",
+	"build-failed":          "a directive failed when the image was built again",
+	"build-limit":           "a build took more time, memory or room on the disk than it may",
+	"builder-gone":          "a builder was lost while it built",
+	"builder-result":        "what a builder handed out is not an image of what it was asked for",
 	"certificate-invalid":   "the certificate is not one that signers are given: for code signing, no authority, with one name",
 	"chain-expired":         "an authority that the certificate rests on was not valid when it was used",
 	"claim-not-proved":      "somebody claims this origin, and nothing could be compared with it",
@@ -87,7 +92,11 @@ var reasonTexts = withPins(map[string]string{
 	"mutable-tag":           "the reference is a tag, which can be moved",
 	"name-unknown":          "the image has no name, or an official one without a tag, to look for in the library",
 	"needs-builder":         "what the directive makes needs a builder",
+	"needs-newer-builder":   "the builder is too old to build the same image twice, or to keep a bound",
+	"needs-oci-exporter":    "the builder cannot hand out an image as it was built",
+	"needs-platform":        "no builder at hand builds for the platform",
 	"no-accepted-signer":    "no key and no identity was named whose signature would count",
+	"no-builder":            "no builder was found, or none answers",
 	"no-dockerfile":         "there is no Dockerfile to compare with",
 	"no-network":            "a host could not be reached",
 	"no-sct":                "no certificate transparency log that is trusted vouches for the certificate",
@@ -154,6 +163,9 @@ func reasonOf(err error) string {
 	if e, ok := errors.AsType[*errBase](err); ok {
 		return e.reason
 	}
+	if e, ok := errors.AsType[*rebuild.BuildError](err); ok {
+		return e.Reason
+	}
 	i := slices.IndexFunc(errorReasons, func(r errorReason) bool { return r.is(err) })
 	if i < 0 {
 		return "unreadable"
@@ -168,6 +180,7 @@ type errorReason struct {
 
 var errorReasons = []errorReason{
 	{sentinel(errForeign), "foreign-layer"},
+	{sentinel(errNotBuiltIn), "not-built-in"},
 	{sentinel(errNotNamed), "not-followed"},
 	{sentinel(provenance.ErrElsewhere), "files-elsewhere"},
 	{sentinel(errHashDiffers), "hash-differs"},

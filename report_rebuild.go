@@ -67,6 +67,32 @@ type Rebuilt struct {
 	Difference *Difference `json:"difference,omitempty"`
 	// Notes say what the level rests on.
 	Notes []string `json:"notes,omitempty"`
+	// Build is the build that made, or was to make, what follows from no
+	// source alone; absent where none was needed or asked for.
+	Build *RebuildBuild `json:"build,omitempty"`
+}
+
+// RebuildBuild is a build by a builder.
+type RebuildBuild struct {
+	// Builder is "buildkit", "docker" for the BuildKit of a Docker Engine, or
+	// "classic"; Version is its version, Address where it listens, Worker the
+	// platform of its machine. Each is absent where it is not known.
+	Builder string `json:"builder,omitempty"`
+	Version string `json:"version,omitempty"`
+	Address string `json:"address,omitempty"`
+	Worker  string `json:"worker,omitempty"`
+	// Digest and ImageID are those of the image that was built; absent where
+	// there is none.
+	Digest  string `json:"digest,omitempty"`
+	ImageID string `json:"imageID,omitempty"`
+	// Network is what RUN could reach, "none" or "default".
+	Network string `json:"network,omitempty"`
+	// SourceDate is SOURCE_DATE_EPOCH; absent where none was set.
+	SourceDate *time.Time `json:"sourceDate,omitempty"`
+	// Bases are the images that the build read from.
+	Bases []PinnedImage `json:"bases"`
+	// Log is the end of what the builder said; absent where an image was built.
+	Log []string `json:"log,omitempty"`
 }
 
 // RebuiltLayer is one layer of an image.

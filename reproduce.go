@@ -54,10 +54,10 @@ func (s *session) reproduce(ctx context.Context, reference string, asked Level) 
 		asked = bestLevel(f)
 	}
 	if err := s.examine(ctx, f, needsOf(s.options.Requirements), s.options.depth()); err != nil {
-		f.base.close()
+		f.close()
 		return nil, err
 	}
-	defer f.base.close() // it was only read
+	defer f.close() // it was only read
 	if f.rebuilt != nil {
 		f.rebuilt.asked = asked // which decides what is judged, not what is tried
 	}

@@ -46,9 +46,13 @@ func (s *session) rebuildImage(ctx context.Context, f *facts, n need) {
 	for i := range f.layers {
 		f.rebuilt.layers[i] = s.rebuildLayer(ctx, f, i)
 	}
+	s.buildImage(ctx, f)
 	f.rebuilt.settle()
 	f.rebuilt.settleLayerless(f)
-	if f.rebuilt.level == SameLayers && a.Matched() {
+	switch {
+	case f.rebuilt.takeBuilt(f) && f.rebuilt.level == SameImageID && f.img.HasManifest() && f.rebuilt.asked == SameDigest:
+		f.rebuilt.err = f.rebuilt.rebuildManifest(f, a)
+	case f.rebuilt.level == SameLayers && a.Matched():
 		f.rebuilt.err = s.rebuildDocuments(f, a)
 	}
 }

@@ -88,7 +88,7 @@ func (s *session) reference(ctx context.Context, ref string) ([]Image, error) {
 func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (Image, error) {
 	f := &facts{set: set, img: img}
 	err := s.examine(ctx, f, needsOf(s.options.Requirements), s.options.depth())
-	if err := errors.Join(err, f.base.close()); err != nil {
+	if err := errors.Join(err, f.close()); err != nil {
 		return Image{}, err
 	}
 	out := judgeImage(f, s.options.Requirements)
@@ -109,6 +109,9 @@ func (s *session) image(ctx context.Context, set *image.Set, img *image.Image) (
 // examine finds out the facts about an image, and about depth of the images that
 // it is built on, one below the other.
 func (s *session) examine(ctx context.Context, f *facts, n need, depth int) error {
+	if n&needRebuild != 0 && s.options.Building.Asked {
+		n |= needBase // what is built stands on it
+	}
 	s.readConfig(ctx, f, n)
 
 	g, gctx := errgroup.WithContext(ctx)

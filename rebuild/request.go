@@ -38,7 +38,7 @@ type Request struct {
 	SourceDate time.Time
 	// Network is NetworkNone or NetworkDefault.
 	Network string
-	// Dialect is whose image is built again, replay.Classic or replay.BuildKit:
+	// Dialect is whose image is built again, dockerfile.Classic or dockerfile.BuildKit:
 	// where there are builders of both kinds, one of it is taken.
 	Dialect string
 	// Output takes the image, an archive of the result's form.

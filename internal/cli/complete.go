@@ -13,7 +13,7 @@ import (
 func complete(cmd *cobra.Command) {
 	for flag, values := range map[string][]string{
 		"only": verify.CheckIDs(), "skip": verify.CheckIDs(), "require": verify.CheckIDs(), "accept": verify.Reasons(),
-		"output": output.Formats(), "color": colors,
+		"output": output.Formats(), "color": colors, "network": networks,
 	} {
 		if cmd.Flag(flag) == nil {
 			continue // the root command's, for every command below it

@@ -46,7 +46,8 @@ type flags struct {
 	skip         []string
 	require      []string
 	accept       []string
-	rebuild      string
+	rebuild      []string
+	building     buildFlags
 	signing      signingFlags
 	output       []string
 	quiet        bool
@@ -69,7 +70,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringSliceVar(&f.skip, "skip", nil, "do not make these `CHECKS`")
 	set.StringSliceVar(&f.require, "require", nil, "require these `CHECKS` too")
 	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
-	set.StringVar(&f.rebuild, "rebuild", "", "assemble the image again: `replay[:digest|image-id|layers|files]`, the level that is required (default: digest)")
+	f.addRebuild(set)
 	f.signing.add(set)
 	f.addOutput(set)
 }
@@ -154,7 +155,7 @@ func (a *app) options() (verify.Options, error) {
 		return o, usagef("--timeout %s: must be more than nothing", f.timeout)
 	}
 	var err error
-	if o.RebuildLevel, err = rebuildLevel(f.rebuild); err != nil {
+	if err := a.building(&o); err != nil {
 		return o, err
 	}
 	if o.RebuildLevel != verify.NoLevel {
@@ -181,9 +182,14 @@ func (a *app) options() (verify.Options, error) {
 		}
 	}
 	if f.verbose {
-		o.Log = slog.New(slog.NewTextHandler(logWriter{a.env.Stderr}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Log = a.logger()
 	}
 	return o, nil
+}
+
+// logger writes the steps of a run to stderr.
+func (a *app) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(logWriter{a.env.Stderr}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // given is the build definition that the flags name.
@@ -201,25 +207,6 @@ func (a *app) given() (verify.Given, error) {
 		g.BuildArgs[name] = value
 	}
 	return g, nil
-}
-
-// rebuildLevel is the level that a rebuild must reach; none where there is to be
-// no rebuild.
-func rebuildLevel(value string) (verify.Level, error) {
-	how, name, given := strings.Cut(value, ":")
-	var level verify.Level
-	switch {
-	case value == "":
-		return verify.NoLevel, nil
-	case how != "replay":
-		return level, usagef("--rebuild %q: want replay, or replay:LEVEL", value)
-	case !given:
-		return verify.SameDigest, nil
-	}
-	if err := level.UnmarshalText([]byte(name)); err != nil || !slices.Contains(verify.Levels(), level) {
-		return level, usagef("--rebuild %q: the levels are digest, image-id, layers, files", value)
-	}
-	return level, nil
 }
 
 // bases reads --base flags; the value is what follows the first "=", since no

@@ -33,6 +33,7 @@ type progress struct {
 	steps map[string]verify.Event
 	order []string
 	shown bool
+	held  bool // something else is drawn in its place
 	quit  chan struct{}
 	done  chan struct{}
 }
@@ -55,6 +56,16 @@ func (p *progress) event(e verify.Event) {
 		p.order = append(p.order, e.What)
 	}
 	p.steps[e.What] = e
+}
+
+// hold clears the display and keeps it so, while something else is shown.
+func (p *progress) hold(held bool) {
+	if held {
+		p.clear()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held, p.shown = held, p.shown && !held
 }
 
 func (p *progress) stop() {
@@ -91,7 +102,7 @@ func (p *progress) show() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line := p.line()
-	if line == "" {
+	if line == "" || p.held {
 		return
 	}
 	p.shown = true

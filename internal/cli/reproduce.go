@@ -93,10 +93,11 @@ func (a *app) reproduceReport(cmd *cobra.Command, args []string, f reproduceFlag
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), a.flags.timeout)
+	ctx, cancel := context.WithTimeout(cmd.Context(), a.timeLimit(cmd, o))
 	defer cancel()
 	p := a.progress()
 	o.Progress = p.event
+	a.showBuilds(p)
 	r, err := verify.Reproduce(ctx, args[0], o, verify.ReproduceOptions{Level: level})
 	p.stop()
 	if err == nil {

@@ -31,13 +31,14 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), a.flags.timeout)
+	ctx, cancel := context.WithTimeout(cmd.Context(), a.timeLimit(cmd, o))
 	defer cancel()
 	if err := a.sign(ctx, &o); err != nil {
 		return err
 	}
 	p := a.progress()
 	o.Progress = p.event
+	a.showBuilds(p)
 	r, err := verify.Verify(ctx, args, o)
 	p.stop()
 	if err != nil {

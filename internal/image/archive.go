@@ -28,6 +28,11 @@ func openArchive(ctx context.Context, given string, ref localReference) (source,
 	if err != nil {
 		return nil, nil, err
 	}
+	return readArchive(ctx, given, ref, file)
+}
+
+// readArchive scans an archive that is open, and closes it where it cannot.
+func readArchive(ctx context.Context, given string, ref localReference, file *os.File) (source, *v1.IndexManifest, error) {
 	a := &archive{name: ref.where(), file: file}
 	index, err := a.readIndex(ctx, given, ref)
 	if err != nil {

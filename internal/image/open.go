@@ -73,13 +73,18 @@ func openLocal(ctx context.Context, given, kind string, o Options) (*Set, error)
 	if err != nil {
 		return nil, err
 	}
+	return openRoot(ctx, given, ref, src, root, o)
+}
+
+// openRoot opens what a reference names in a layout or an archive of one.
+func openRoot(ctx context.Context, given string, ref localReference, src source, root *v1.IndexManifest, o Options) (*Set, error) {
 	found, err := chooseLocal(ctx, src, root, ref, o)
 	if err != nil {
 		src.close()
 		return nil, err
 	}
 	named := commonName(found)
-	r := Reference{Given: given, Kind: kind, Store: ref.where(), Pinned: ref.digest != v1.Hash{}, Tag: named.tag}
+	r := Reference{Given: given, Kind: ref.kind, Store: ref.where(), Pinned: ref.digest != v1.Hash{}, Tag: named.tag}
 	if named != (registryReference{}) {
 		r.Name, r.OwnAccount = named.name(), true
 	}

@@ -39,6 +39,11 @@ func openDockerArchive(ctx context.Context, given string, o Options) (*Set, erro
 	if err != nil {
 		return nil, err
 	}
+	return readDockerArchive(ctx, given, ref, file, o)
+}
+
+// readDockerArchive scans an archive that is open, and closes it where it cannot.
+func readDockerArchive(ctx context.Context, given string, ref localReference, file *os.File, o Options) (*Set, error) {
 	file, files, err := unpackSaved(ctx, file, o)
 	if err != nil {
 		return nil, notTar(ctx, given, err)

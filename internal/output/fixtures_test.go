@@ -107,7 +107,9 @@ func verified() *verify.Report {
 	img.Rebuild = &verify.Rebuilt{Level: verify.SameImageID, Coverage: all,
 		Layers:    []verify.RebuiltLayer{{DiffID: digest2, Level: verify.SameLayers, Directive: 2, Coverage: all}},
 		Witnesses: []verify.Witness{{Field: "history[0].created", Value: "2024-09-06T12:05:36.5Z"}, {Field: "container", Value: "a6c76f98ead5"}},
-		Notes:     []string{"layer 1 is not compressed as Go's gzip does it; its blob unpacks to the diff ID that was rebuilt, and its compressed form proves nothing more"}}
+		Notes:     []string{"layer 1 is not compressed as Go's gzip does it; its blob unpacks to the diff ID that was rebuilt, and its compressed form proves nothing more"},
+		Build: &verify.RebuildBuild{Builder: "buildkit", Version: "v0.34.2", Address: "unix:///run/buildkit/buildkitd.sock", Worker: "linux/amd64", Digest: digest1, ImageID: digest2,
+			Network: "none", SourceDate: ptr(time.Date(2024, 9, 6, 12, 5, 36, 0, time.UTC)), Bases: []verify.PinnedImage{{Reference: "debian:12", Digest: digest3}}}}
 	return report(img)
 }
 
@@ -168,7 +170,9 @@ func incomplete() *verify.Report {
 					{Name: "layer 3", Status: verify.Unknown, Reason: "run-unproved", Summary: "Dockerfile:5: RUN make install"},
 					{Name: "layer 1", Summary: "527 entries as Dockerfile:2 makes them: ADD"}}}},
 	))
-	r.Images[0].Rebuild = &verify.Rebuilt{Coverage: share(71_200_000, 0, 2_800_000, 600, 0, 31), Witnesses: []verify.Witness{}, Layers: []verify.RebuiltLayer{}}
+	r.Images[0].Rebuild = &verify.Rebuilt{Coverage: share(71_200_000, 0, 2_800_000, 600, 0, 31), Witnesses: []verify.Witness{}, Layers: []verify.RebuiltLayer{},
+		Build: &verify.RebuildBuild{Builder: "buildkit", Address: "tcp://builder.example:1234", Network: "default", Bases: []verify.PinnedImage{},
+			Log: []string{"#7 [2/2] RUN apk add --no-cache ca-certificates", "#7 0.112 WARNING: \x1b[31mno network"}}}
 	return r
 }
 

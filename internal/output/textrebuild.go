@@ -2,6 +2,8 @@ package output
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/imageverify/verify"
 )
@@ -20,7 +22,51 @@ func (c *canvas) rebuiltRows(img *verify.Image) []entry {
 	if r.Level != verify.NoLevel {
 		rows = append(rows, row("rebuilt", levelText(r)))
 	}
+	if r.Build != nil {
+		rows = append(rows, row("built by", buildText(r.Build)))
+		if c.Verbose {
+			rows = append(rows, builtRows(r.Build)...)
+		}
+		for _, line := range r.Build.Log {
+			rows = append(rows, entry{text: SafeText(line)})
+		}
+	}
 	return rows
+}
+
+// builtRows tell the rest of a build.
+func builtRows(b *verify.RebuildBuild) []entry {
+	text := fmt.Sprintf("network %s; machine %s", SafeText(b.Network), SafeText(b.Worker))
+	if b.ImageID != "" {
+		text += "; image " + SafeText(strings.TrimSpace(b.Digest+" "+b.ImageID))
+	}
+	if b.SourceDate != nil {
+		text += "; source date " + SafeText(b.SourceDate.UTC().Format(time.RFC3339))
+	}
+	rows := []entry{{text: text}}
+	for _, base := range b.Bases {
+		rows = append(rows, entry{text: SafeText("on " + base.Reference + " " + base.Digest)})
+	}
+	return rows
+}
+
+// buildText says "buildkit v0.34.2, unix:///run/buildkit/buildkitd.sock, without
+// a network".
+func buildText(b *verify.RebuildBuild) string {
+	text := "nobody"
+	if b.Builder != "" {
+		text = SafeText(strings.TrimSpace(b.Builder + " " + b.Version))
+	}
+	if b.Address != "" {
+		text += ", " + SafeText(b.Address)
+	}
+	if b.Network == "none" {
+		text += ", without a network"
+	}
+	if len(b.Log) > 0 {
+		text += "; it said at last:"
+	}
+	return text
 }
 
 // provedShare says "7.8 of 7.8 MB (100 %), 82 of 82 files".

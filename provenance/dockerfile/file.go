@@ -34,6 +34,8 @@ const (
 // several goroutines.
 type File struct {
 	Stages []Stage
+	// Text is the file as it was given to Parse.
+	Text []byte
 
 	escape rune
 	lines  []string
@@ -92,7 +94,7 @@ func Parse(data []byte) (*File, error) {
 	if len(stages) == 0 {
 		return nil, &Error{Err: errors.New("the Dockerfile has no FROM")}
 	}
-	f := &File{escape: tree.EscapeToken, lines: strings.Split(string(data), "\n"), global: global}
+	f := &File{Text: data, escape: tree.EscapeToken, lines: strings.Split(string(data), "\n"), global: global}
 	for _, s := range stages {
 		f.Stages = append(f.Stages, Stage{Name: s.Name, Base: s.BaseName, Line: firstLine(s.Location), commands: s.Commands})
 	}
