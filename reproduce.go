@@ -62,8 +62,35 @@ func (s *session) reproduce(ctx context.Context, reference string, asked Level) 
 		f.rebuilt.asked = asked // which decides what is judged, not what is tried
 	}
 	out := s.reproduced(f, asked)
+	if f.rebuilt == nil || f.rebuilt.built == nil || f.rebuilt.built.image == nil {
+		defer s.timeStage("explain")()
+		return out, s.explain(ctx, f, out)
+	}
+	again, err := s.buildAgain(ctx, f, out)
+	defer again.close() // it was only read
+	if err != nil {
+		return nil, err
+	}
 	defer s.timeStage("explain")()
-	return out, s.explain(ctx, f, out)
+	return out, s.explainBuilt(ctx, f, again, out)
+}
+
+// buildAgain has the image built a second time, to tell the builder's own noise
+// from a difference; where there is no difference the published image is the
+// other build. That it failed is noted: the first build stands.
+func (s *session) buildAgain(ctx context.Context, f *facts, out *ReproduceReport) (*builtFact, error) {
+	if f.rebuilt.level == bestLevel(f) {
+		return nil, nil
+	}
+	defer s.timeStage("build again")()
+	b := s.build(ctx, f)
+	if ctx.Err() != nil {
+		return b, context.Cause(ctx)
+	}
+	if b.err != nil {
+		out.Rebuild.Notes = append(out.Rebuild.Notes, "it was built once: the second build failed: "+b.err.Error())
+	}
+	return b, nil
 }
 
 // bestLevel is the best level that a rebuild of the image can come to.
@@ -96,7 +123,7 @@ func (s *session) reproduced(f *facts, asked Level) *ReproduceReport {
 		Origin: img.Origin, Findings: img.Findings, Rebuild: img.Rebuild, Environment: s.environment(f),
 		Builds: []RebuildRun{}, Directives: directivesOf(f), Causes: []Cause{}, Differences: []Discrepancy{}, Counts: map[string]int{},
 	}
-	if run, ok := replayedRun(f); ok {
+	if run, ok := replayedRun(f); ok && f.rebuilt.built == nil {
 		out.Builds = append(out.Builds, run)
 	}
 	return out
@@ -178,7 +205,27 @@ func (s *session) environment(f *facts) RebuildEnvironment {
 			out.Bases = append(out.Bases, PinnedImage{Reference: in.Reference})
 		}
 	}
+	if f.rebuilt != nil && f.rebuilt.built != nil {
+		out.ofBuild(f.rebuilt.built)
+	}
 	return out
+}
+
+// ofBuild notes what a builder was and what it was asked for.
+func (e *RebuildEnvironment) ofBuild(b *builtFact) {
+	e.Builder, e.Version, e.Network = b.env.Builder, b.env.Version, b.request.Network
+	if date := b.request.SourceDate; !date.IsZero() {
+		e.SourceDate = &date
+	}
+	for _, base := range b.request.Bases {
+		pinned := PinnedImage{Reference: base.Name, Digest: base.Descriptor.Digest.String()}
+		i := slices.IndexFunc(e.Bases, func(p PinnedImage) bool { return p.Reference == base.Name })
+		if i < 0 {
+			e.Bases = append(e.Bases, pinned)
+		} else {
+			e.Bases[i] = pinned
+		}
+	}
 }
 
 func platformText(f *facts) string {

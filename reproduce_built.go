@@ -6,47 +6,85 @@ import (
 	"github.com/imageverify/verify/checksums/filetree"
 )
 
-// explainBuilt compares the published image with those that a builder built of
-// its source, and finds out in what the first differs and why. What the first
-// two do not agree on is the builder's own noise.
-func (s *session) explainBuilt(ctx context.Context, f *facts, built []*facts, out *ReproduceReport) error {
-	var runs []*diffing
-	for _, b := range built {
-		c, err := s.compareTwo(ctx, b, f)
-		if err != nil {
-			return err
-		}
-		runs = append(runs, c)
-		out.Builds = append(out.Builds, runOf(b, c.report))
-	}
-	var own restless
-	if len(built) > 1 {
-		between, err := s.compareTwo(ctx, built[0], built[1])
-		if err != nil {
-			return err
-		}
-		out.Steady, own = between.report.Level, restlessIn(between.report.Differences)
-	}
-	c := runs[0]
-	installed, err := s.comparePackages(ctx, c.a, f)
+// explainBuilt compares the published image with the one that a builder built of
+// its source, and finds out in what it differs and why. What a second build has
+// otherwise than the first is the builder's own noise.
+func (s *session) explainBuilt(ctx context.Context, f *facts, again *builtFact, out *ReproduceReport) error {
+	first := f.rebuilt.built.image
+	c, err := s.compareTwo(ctx, first, f)
 	if err != nil {
 		return err
 	}
+	out.Builds = append(out.Builds, runOf(first, c.report))
+	own, err := s.compareBuilds(ctx, f, first, again, out)
+	if err != nil {
+		return err
+	}
+	installed, err := s.comparePackages(ctx, first, f)
+	if err != nil {
+		return err
+	}
+	s.tellBuilt(f, c.report, own, installed, out)
+	return nil
+}
+
+// compareBuilds finds out what two builds do not agree on; nothing where there
+// is no second one.
+func (s *session) compareBuilds(ctx context.Context, f, first *facts, again *builtFact, out *ReproduceReport) (restless, error) {
+	if again == nil || again.image == nil {
+		return restless{}, nil
+	}
+	second := again.image
+	published, err := s.compareTwo(ctx, second, f)
+	if err != nil {
+		return restless{}, err
+	}
+	out.Builds = append(out.Builds, runOf(second, published.report))
+	between, err := s.compareTwo(ctx, first, second)
+	if err != nil {
+		return restless{}, err
+	}
+	out.Steady = between.report.Level
+	return restlessIn(between.report.Differences), nil
+}
+
+// tellBuilt puts the differences into the report, but for those of layers that
+// were assembled to the same archive in process, from the source alone: in them
+// it does not matter what a builder of another kind does. So it is with config
+// and manifest where all layers are the same.
+func (s *session) tellBuilt(f *facts, r *DiffReport, own restless, installed packageFacts, out *ReproduceReport) {
 	var list []discrepancy
-	for _, d := range c.report.Differences {
+	assembled := f.rebuilt.level.Reaches(SameLayers)
+	if assembled {
+		list = append(ofForm(f), ofDocuments(f)...)
+	}
+	listed := map[string]int{}
+	for _, d := range r.Differences {
+		listed[d.Class]++
+		if d.Layer == nil && assembled || d.Layer != nil && f.rebuilt.assembled(*d.Layer) {
+			continue
+		}
 		x := builtDiscrepancy(d, own, installed)
-		if d.Layer != nil && (d.Class != string(filetree.OnlyInA) || len(c.a.layers) == len(f.layers)) {
+		if d.Layer != nil && (d.Class != string(filetree.OnlyInA) || len(r.A.Layers) == len(f.layers)) {
 			x.madeBy(f.contentOf(*d.Layer))
 		}
 		list = append(list, x)
 	}
-	for class, n := range c.report.Counts {
-		out.Counts[discrepancyClass(class)] += n
-		out.Unlisted += n
+	for _, d := range list {
+		out.Counts[d.Class]++
 	}
-	out.Unlisted -= len(list)
+	for class, n := range r.Counts {
+		if more := n - listed[class]; more > 0 {
+			out.Counts[discrepancyClass(class)] += more
+			out.Unlisted += more
+		}
+	}
 	out.tell(list)
-	return s.levelLayers(ctx, c, out)
+}
+
+// assembled reports whether a layer was assembled in process, byte for byte.
+func (r *rebuildFact) assembled(i int) bool {
+	return i < len(r.layers) && !r.layers[i].built && r.layers[i].level.Reaches(SameLayers)
 }
 
 // compareTwo compares a rebuilt image with another one.
@@ -76,27 +114,3 @@ func builtDiscrepancy(d DiffEntry, own restless, installed packageFacts) discrep
 
 // madeBy notes what made the layer that the difference is in.
 func (d *discrepancy) madeBy(c contentFact) { d.Line, d.base, d.run = c.line, c.base, c.what == "RUN" }
-
-// levelLayers says how near each layer comes, where the two images have equally
-// many.
-func (s *session) levelLayers(ctx context.Context, c *diffing, out *ReproduceReport) error {
-	if out.Rebuild == nil || len(c.a.layers) != len(c.b.layers) || len(out.Rebuild.Layers) != len(c.b.layers) {
-		return nil
-	}
-	results, err := c.compareLayerPairs(ctx)
-	if err != nil {
-		return err
-	}
-	for i, result := range results {
-		l := &out.Rebuild.Layers[i]
-		switch {
-		case result == nil && c.a.layers[i].desc.Digest == c.b.layers[i].desc.Digest:
-			l.Level = SameDigest
-		case result == nil:
-			l.Level = SameLayers
-		default:
-			l.Level = min(levelOfTree(result), SameFiles)
-		}
-	}
-	return nil
-}

@@ -30,12 +30,13 @@ func explained(t *testing.T, published *specimen, rebuilds ...*specimen) *Reprod
 	t.Cleanup(s.close)
 	f := s.read(t, published)
 	f.content = []contentFact{{layer: 0, line: 2, what: "ADD"}, {layer: 1, line: 3, what: "RUN"}}
-	var built []*facts
+	var built []*builtFact
 	for _, r := range rebuilds {
-		built = append(built, s.read(t, r))
+		built = append(built, &builtFact{image: s.read(t, r)})
 	}
-	out := &ReproduceReport{Counts: map[string]int{}, Rebuild: &Rebuilt{Layers: make([]RebuiltLayer, len(f.layers))}}
-	if err := s.explainBuilt(t.Context(), f, built, out); err != nil {
+	f.rebuilt = &rebuildFact{built: built[0], level: Different, layers: []layerRebuild{{level: SameFiles}, {level: Different, built: true}}}
+	out := &ReproduceReport{Counts: map[string]int{}}
+	if err := s.explainBuilt(t.Context(), f, append(built, nil)[1], out); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -133,9 +134,28 @@ func TestThePackageToPinIsNamedWithThePublishedVersion(t *testing.T) {
 	}
 }
 
-func TestEachLayerHasItsOwnLevel(t *testing.T) {
-	r := explained(t, built(t, file("a", "1")), built(t, file("a", "2")))
-	if a, b := r.Rebuild.Layers[0].Level, r.Rebuild.Layers[1].Level; a != SameDigest || b != Different {
-		t.Errorf("%s and %s", a, b)
+func TestWhatWasAssembledInProcessIsNotJudgedByABuilder(t *testing.T) {
+	s, err := newSession(t.Context(), Options{Platform: "linux/amd64", Offline: true, Requirements: Requirements{Only: []string{"image.digests"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	run := func(motd, a string) *facts {
+		return s.read(t, imageOf(t, []entry{file("etc/motd", motd)}, []entry{file("a", a)}))
+	}
+	for level, want := range map[Level][]string{
+		SameLayers: {"difference run-content 1 [{3 1}]"},
+		SameFiles:  {"difference content 1 [{2 1}]", "difference run-content 1 [{3 1}]"},
+	} {
+		f := run("published", "published")
+		f.content = []contentFact{{layer: 0, line: 2, what: "ADD"}, {layer: 1, line: 3, what: "RUN"}}
+		f.rebuilt = &rebuildFact{built: &builtFact{image: run("built", "built")}, level: Different, layers: []layerRebuild{{level: level}, {level: Different, built: true}}}
+		out := &ReproduceReport{Counts: map[string]int{}}
+		if err := s.explainBuilt(t.Context(), f, nil, out); err != nil {
+			t.Fatal(err)
+		}
+		if got := causeLines(out); !slices.Equal(got, want) || out.Counts["content"] != len(want) {
+			t.Errorf("%s: %q and %v, want %q", level, got, out.Counts, want)
+		}
 	}
 }
