@@ -225,6 +225,7 @@ var variants = []variant{
 		nil, nil},
 	{"pinned", onUbuntu(strings.Replace(cleaned, "-y youtube-dl", "-y youtube-dl=2016.04-1", 1)), SameDigest, nil, []string{""}},
 	{"Alpine's package manager", onUbuntu("RUN apk add --no-cache youtube-dl", `CMD ["youtube-dl"]`), SameDigest, nil, []string{"difference package-version youtube-dl"}},
+	{"an id that is made up", onUbuntu("RUN cat /proc/sys/kernel/random/uuid > /etc/machine"), Different, []string{"unsteady unsteady-content"}, nil},
 	{"a site, of two stages", map[string]string{"src/index.md": "hello\n",
 		"Dockerfile": "FROM ubuntu:16.04 AS build\nCOPY src /src\nRUN mkdir /site && { echo '<html>'; cat /src/index.md; sleep 1; date; } > /site/index.html\nFROM ubuntu:16.04\nCOPY --from=build /site /srv\n"}, Different,
 		[]string{"unsteady build-time"}, nil},

@@ -33,6 +33,7 @@ func reproduceMarkdown(r *verify.ReproduceReport) ([]byte, error) {
 	m.layers(v)
 	m.causes(v)
 	m.differences(r)
+	m.steps(v)
 	m.command(r)
 	return m.Bytes(), nil
 }
@@ -98,6 +99,16 @@ func (m *markdown) block(indent string, lines []string) {
 	}
 	fence := fenceFor(text.String(), 3)
 	m.line("\n%s%s\n%s%s%s\n", indent, fence, text.String(), indent, fence)
+}
+
+func (m *markdown) steps(v reproduction) {
+	if len(v.Steps) == 0 {
+		return
+	}
+	m.title("What to do next")
+	for _, step := range v.Steps {
+		m.line("- %s", SafeMarkdown(step))
+	}
 }
 
 func (m *markdown) command(r *verify.ReproduceReport) {

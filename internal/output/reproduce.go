@@ -56,6 +56,7 @@ type reproduction struct {
 	Mark     mark
 	Facts    []fact
 	Problems []verify.Finding
+	Steps    []string // what to do next
 	Layers   []layerRow
 	Causes   []causeRow
 }
@@ -84,6 +85,9 @@ func reproductionOf(r *verify.ReproduceReport) reproduction {
 		if f.Status != verify.Pass {
 			out.Problems = append(out.Problems, f)
 		}
+		if step := reproduceStep(f); step != "" && !slices.Contains(out.Steps, step) {
+			out.Steps = append(out.Steps, step)
+		}
 	}
 	if r.Rebuild != nil {
 		for i, l := range r.Rebuild.Layers {
@@ -94,6 +98,18 @@ func reproductionOf(r *verify.ReproduceReport) reproduction {
 		out.Causes = append(out.Causes, causeRow{Cause: c, Mark: causeMark(c.Kind), Title: causeTitle(c), Made: madeBy(r, c.Directives)})
 	}
 	return out
+}
+
+// reproduceStep says what to do about a finding that does not pass; "" where the
+// causes say it.
+func reproduceStep(f verify.Finding) string {
+	switch {
+	case f.Status == verify.Pass, f.Reason == "level-not-reached", strings.Contains(advice[f.Reason], "{"):
+		return ""
+	case f.Reason == "run-unproved", f.Reason == "needs-builder":
+		return "have what RUN makes built again: --rebuild build"
+	}
+	return advice[f.Reason]
 }
 
 func reproduceMark(r *verify.ReproduceReport) mark {

@@ -33,6 +33,7 @@ func reproduceText(r *verify.ReproduceReport, s Style) []byte {
 	c.causeRows(v)
 	c.discrepancies(r)
 	c.section("witnesses", c.witnessEntries(r.Rebuild))
+	c.bullets("what to do next", v.Steps)
 	if r.Environment.Command != "" {
 		c.title("repeat it")
 		c.line("  " + SafeText(r.Environment.Command))
