@@ -38,6 +38,7 @@ Exit codes: 0 reproduced to the level asked for, 1 not, 2 could not run,
 		Example: `  verify reproduce alpine:3.20.3 -o text -o html=report.html
   verify reproduce registry.example.com/app:1.2 --context ./app --level files
   verify reproduce oci:./layout --as alpine:3.20.3 -o json=report.json -o markdown
+  verify reproduce app:1.2 --context ./app --rebuild build --network default
   verify reproduce --saved report.json -o html=report.html`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.reproduce(cmd, args, f) },
@@ -47,6 +48,7 @@ Exit codes: 0 reproduced to the level asked for, 1 not, 2 could not run,
 	set.StringVar(&f.level, "level", "", "exit with 0 where the image is reproduced to this `LEVEL` or a better one: "+levelNames()+" (default: the best there is)")
 	set.StringVar(&a.flags.platform, "platform", "", "reproduce the image for `OS/ARCH[/VARIANT]` (default: this machine's)")
 	a.flags.addTrace(set)
+	a.flags.addRebuild(set)
 	set.StringVar(&f.saved, "saved", "", "write the report in `FILE`, a report as JSON, again; nothing is built")
 	set.StringArrayVarP(&a.flags.output, "output", "o", nil, "write the report as `text|json|html|markdown|intoto|FORMAT=FILE` (repeatable)")
 	return cmd
@@ -93,6 +95,9 @@ func (a *app) reproduceReport(cmd *cobra.Command, args []string, f reproduceFlag
 	if err != nil {
 		return nil, err
 	}
+	if level == verify.NoLevel && o.RebuildLevel != verify.SameDigest {
+		level = o.RebuildLevel // as --rebuild has it
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), a.timeLimit(cmd, o))
 	defer cancel()
 	p := a.progress()
@@ -136,7 +141,8 @@ func savedReport(name string) (*verify.ReproduceReport, error) {
 }
 
 // hereOnly are flags that say what this machine does with a report.
-var hereOnly = []string{"output", "saved", "quiet", "verbose", "color", "timeout", "cache-dir", "no-cache", "platform"}
+var hereOnly = []string{"output", "saved", "quiet", "verbose", "color", "timeout", "cache-dir", "no-cache", "platform",
+	"build-log", "tlscacert", "tlscert", "tlskey", "tlsservername"}
 
 // repeatCommand is the command line that reproduces the very image again: the
 // flags that were given, the reference with its digest, and the platform.
@@ -154,6 +160,9 @@ func repeatCommand(cmd *cobra.Command, r *verify.ReproduceReport) string {
 			values = list.GetSlice()
 		}
 		for _, v := range values {
+			if how, _, ok := strings.Cut(v, "="); ok && f.Name == "rebuild" && strings.HasPrefix(how, "build") {
+				v = how // the builder is this machine's; the other finds its own
+			}
 			words = append(words, "--"+f.Name)
 			if f.Value.Type() != "bool" {
 				words = append(words, v)
