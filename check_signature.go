@@ -122,6 +122,9 @@ func (s *signaturesFact) refused(signers []signedItem) *Finding {
 		short := Part{Name: "threshold", Status: Fail, Reason: signed.ThresholdUnmet, Summary: fmt.Sprintf("%s signed, and %d are asked for", plural(len(signers), "accepted signer"), n)}
 		parts = append([]Part{short}, parts...)
 	}
+	if len(s.subjects) == 0 {
+		return finding(Fail, signed.NoSignature, "the image has no manifest that could be signed")
+	}
 	if len(parts) == 0 {
 		return finding(Fail, signed.NoSignature, "no signature of the image was found on %s", s.subjectNames())
 	}

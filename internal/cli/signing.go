@@ -105,7 +105,9 @@ func (a *app) sign(ctx context.Context, o *verify.Options) error {
 			o.Signing.Patterns = append(o.Signing.Patterns, p)
 		}
 	}
-	if f.asked() && len(o.Requirements.Only) == 0 {
+	// What the flags ask for is required, unless it is asked of attestations alone.
+	attested := slices.ContainsFunc(o.Requirements.Only, func(check string) bool { return strings.HasPrefix(check, "attestation") })
+	if f.asked() && !attested {
 		o.Requirements.Require = append(slices.Clone(o.Requirements.Require), "signature.image")
 	}
 	return nil

@@ -105,6 +105,7 @@ func TestSignaturesAreJudgedByTheFlags(t *testing.T) {
 		"a key in a variable":          {append([]string{"--key", "env://KEY"}, trusted...), 0, "signed by key"},
 		"a key at a URL":               {append([]string{"--key", server.URL, "--allow-host", address}, trusted...), 0, "signed by key"},
 		"a key without a log":          {append([]string{"--key", app.keyFile, "--insecure-ignore-tlog"}, only...), 0, "signed by key"},
+		"a key beside another --only":  {[]string{"--key", other, "--trusted-root", app.rootFile, "--only", "image.reference"}, 1, "identity-mismatch"},
 		"another key":                  {append([]string{"--key", other}, trusted...), 1, "identity-mismatch"},
 		"an annotation":                {append([]string{"--key", app.keyFile, "-a", "env=prod"}, trusted...), 0, "signed by key"},
 		"another annotation":           {append([]string{"--key", app.keyFile, "-a", "env=test"}, trusted...), 1, "annotations-differ"},

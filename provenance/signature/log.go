@@ -68,6 +68,9 @@ func (v *Verifier) checkEntry(e *entity, entry logEntry, key Key) (verifiedEntry
 	}
 	if entry.proto.GetInclusionProof() != nil {
 		out.Proof = true
+		if out.at == nil {
+			out.Index = entry.proto.GetInclusionProof().GetLogIndex() // the only one that is proved
+		}
 		if err := checkProof(entry, log); err != nil {
 			return out, faultf(signed.BadLogEntry, "the entry %d of %s: %v", entry.index, log.BaseURL, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"math/big"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -227,5 +228,31 @@ func TestKeyFilesAreReadWholeOrRefused(t *testing.T) {
 	}
 	if all, err := ParseKeys([]byte(strings.Repeat(string(one), maxKeys))); err != nil || len(all) != maxKeys {
 		t.Errorf("%d keys, %v", len(all), err)
+	}
+}
+
+// A key's signature is its own, whatever a certificate beside it says: else one key
+// with two certificates would count as two signers.
+func TestACertificateBesideAKeyNamesNobody(t *testing.T) {
+	w := signaturetest.New(t)
+	key := signaturetest.Key(t)
+	s := w.Sign(key, simplePayload(), "")
+	s.Cert = w.Issue(w.Leaf("somebody@else.test", issuer), nil, nil, key.Public(), key)
+	s.Entries = []*signaturetest.Entry{w.Log("hashedrekord", "0.0.1", s, w.Now)}
+	p := keys(t, key)
+	r := verifier(t, w, p).Verify(context.Background(), s.Simple(image))
+	if !r.Valid || !reflect.DeepEqual(r.Signer, signerOfKey(p.Keys[0])) {
+		t.Errorf("%s: %s; signed by %+v", outcome(r), r.Detail, r.Signer)
+	}
+}
+
+// Where a log promised nothing, only the place in its tree is proved.
+func TestOnlyAProvedPlaceInALogIsTold(t *testing.T) {
+	w := signaturetest.New(t)
+	s := stamped(w, named(w, signaturetest.StatementType))
+	s.Entries[0].Promise, s.Entries[0].Index = nil, 999999
+	r := verifier(t, w, byAlice()).Verify(context.Background(), s.Bundle(image, 3))
+	if !r.Valid || len(r.Logs) != 1 || r.Logs[0].Index != 1 {
+		t.Errorf("%s: %s; logs %+v", outcome(r), r.Detail, r.Logs)
 	}
 }
