@@ -31,8 +31,8 @@ func shortDir(t testing.TB) string {
 }
 
 // start runs a daemon until the test ends, and waits until ready says that it
-// answers.
-func start(t testing.TB, origin string, ready func() error, name string, args ...string) {
+// answers. kill ends it at once.
+func start(t testing.TB, origin string, ready func() error, name string, args ...string) (kill func() error) {
 	t.Helper()
 	var log bytes.Buffer
 	cmd := exec.Command(name, args...)
@@ -55,7 +55,7 @@ func start(t testing.TB, origin string, ready func() error, name string, args ..
 		err := ready()
 		if err == nil {
 			t.Cleanup(stop)
-			return
+			return cmd.Process.Kill
 		}
 		select {
 		case end := <-exited:

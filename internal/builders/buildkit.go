@@ -1,8 +1,10 @@
 package builders
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/imageverify/verify/internal/corpus"
@@ -17,6 +19,8 @@ type BuildKit struct {
 	Address string
 
 	client string
+	dir    string
+	kill   func() error
 }
 
 // StartBuildKit starts buildkitd with Debian's runc. It skips as corpus.Real
@@ -33,9 +37,9 @@ func StartBuildKit(t testing.TB) *BuildKit {
 		t.Fatal(err)
 	}
 	dir := shortDir(t)
-	b := &BuildKit{Address: "unix://" + filepath.Join(dir, "b.sock"), client: client}
+	b := &BuildKit{Address: "unix://" + filepath.Join(dir, "b.sock"), client: client, dir: dir}
 	answers := func() error { return exec.Command(client, "--addr", b.Address, "debug", "workers").Run() }
-	start(t, "make builders", answers, daemon,
+	b.kill = start(t, "make builders", answers, daemon,
 		"--root", filepath.Join(dir, "root"), "--addr", b.Address,
 		"--oci-worker=true", "--containerd-worker=false", "--oci-worker-snapshotter=overlayfs",
 		"--oci-worker-net=host", "--oci-worker-binary=/usr/sbin/runc")
@@ -61,4 +65,24 @@ func (b *BuildKit) Build(t testing.TB, context, archive, epoch string, args ...s
 func (b *BuildKit) Run(t testing.TB, args ...string) string {
 	t.Helper()
 	return run(t, nil, b.client, append([]string{"--addr", b.Address}, args...)...)
+}
+
+// Kill ends the daemon at once, and takes away the mounts that it leaves. What a
+// RUN was doing goes on by itself.
+func (b *BuildKit) Kill(t testing.TB) {
+	t.Helper()
+	if err := b.kill(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		mounts, err := os.ReadFile("/proc/self/mountinfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(mounts)) {
+			if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], b.dir+"/") {
+				_ = exec.Command("umount", "--lazy", fields[4]).Run() // one below another goes with it
+			}
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client/connhelper"
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container://
@@ -25,11 +26,19 @@ type Config struct {
 	Getenv func(string) string
 	// Offline refuses builders that are not on this machine.
 	Offline bool
+	// Patience is how long a builder may take to say what it can do, or that it
+	// is still there; 0 is DefaultPatience.
+	Patience time.Duration
 	// Display shows a build while it goes; nil shows nothing.
 	Display Display
 	// Log is told which program is run to reach a builder; nil: nothing is.
 	Log *slog.Logger
 }
+
+// DefaultPatience is how long a builder may take to answer.
+const DefaultPatience = 20 * time.Second
+
+func (c Config) patience() time.Duration { return cmp.Or(c.Patience, DefaultPatience) }
 
 // TLS names the files of a connection by TLS as buildctl does. Without a CA
 // certificate the system's are trusted; without any of the four there is no TLS.

@@ -20,10 +20,6 @@ import (
 	"github.com/moby/buildkit/util/grpcerrors"
 )
 
-// answerTime is how long a builder may take to say what it can do, or that it is
-// still there.
-const answerTime = 20 * time.Second
-
 // aliveEvery is how often a builder is asked whether it is still there, while it
 // builds.
 const aliveEvery = 10 * time.Second
@@ -118,7 +114,7 @@ const (
 // ask is what the builder says of its workers and its version, "" for one too
 // old to tell.
 func (d *daemon) ask(ctx context.Context, c *client.Client) ([]*client.WorkerInfo, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, d.config.patience())
 	defer cancel()
 	workers, err := c.ListWorkers(ctx)
 	if err != nil {
@@ -137,7 +133,7 @@ func (d *daemon) ask(ctx context.Context, c *client.Client) ([]*client.WorkerInf
 func (d *daemon) unanswered(err error) error {
 	what := fmt.Sprintf("the builder %s does not answer: %s", d.name, firstLine(err))
 	if errors.Is(err, context.DeadlineExceeded) || grpcerrors.Code(err) == codes.DeadlineExceeded {
-		what = fmt.Sprintf("the builder %s does not answer within %s", d.name, answerTime)
+		what = fmt.Sprintf("the builder %s does not answer within %s", d.name, d.config.patience())
 	}
 	return d.refuse(rebuild.NoBuilder, what, err)
 }
@@ -234,7 +230,7 @@ func (d *daemon) watch(ctx context.Context, c *client.Client, stop func(error)) 
 			return
 		case <-tick.C:
 		}
-		asked, cancel := context.WithTimeout(ctx, answerTime)
+		asked, cancel := context.WithTimeout(ctx, d.config.patience())
 		_, err := c.Info(asked)
 		cancel()
 		if ctx.Err() == nil && grpcerrors.Code(err) == codes.DeadlineExceeded {

@@ -21,6 +21,7 @@ type engine struct {
 	name             string // its address
 	network, address string
 	client           *http.Client
+	patience         time.Duration
 }
 
 // newEngine takes unix://PATH or tcp://HOST:PORT.
@@ -29,7 +30,7 @@ func (c Config) newEngine(address string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{name: u.Redacted(), network: u.Scheme, address: u.Host}
+	e := &engine{name: u.Redacted(), network: u.Scheme, address: u.Host, patience: c.patience()}
 	switch u.Scheme {
 	case "unix":
 		e.address = u.Path
@@ -46,7 +47,7 @@ func (c Config) newEngine(address string) (*engine, error) {
 }
 
 func (e *engine) dial(ctx context.Context) (net.Conn, error) {
-	d := net.Dialer{Timeout: answerTime}
+	d := net.Dialer{Timeout: e.patience}
 	return d.DialContext(ctx, e.network, e.address)
 }
 
@@ -76,7 +77,7 @@ func (e *engine) upgrade(ctx context.Context, path, proto string, meta map[strin
 	}
 	req.Header.Set("Connection", "Upgrade")
 	req.Header.Set("Upgrade", proto)
-	reader, err := shakeHands(conn, req)
+	reader, err := shakeHands(conn, req, e.patience)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -84,8 +85,8 @@ func (e *engine) upgrade(ctx context.Context, path, proto string, meta map[strin
 	return &upgraded{conn, reader}, nil
 }
 
-func shakeHands(conn net.Conn, req *http.Request) (*bufio.Reader, error) {
-	if err := conn.SetDeadline(time.Now().Add(answerTime)); err != nil {
+func shakeHands(conn net.Conn, req *http.Request, patience time.Duration) (*bufio.Reader, error) {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
 	if err := req.Write(conn); err != nil {
@@ -152,7 +153,7 @@ func (e *engineError) Error() string { return "the engine answers: " + e.text }
 
 // ask reads a document of the engine.
 func (e *engine) ask(ctx context.Context, path string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
 	resp, err := e.call(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
