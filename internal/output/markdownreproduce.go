@@ -30,6 +30,10 @@ func reproduceMarkdown(r *verify.ReproduceReport) ([]byte, error) {
 	for _, f := range v.Problems {
 		m.line("- %s %s: %s", markOf(f.Status).sign, SafeMarkdown(f.Check), SafeMarkdown(f.Summary+" ("+f.Reason+")"))
 	}
+	if len(v.Log) > 0 {
+		m.title("What the builder said at last")
+		m.block("", v.Log)
+	}
 	m.layers(v)
 	m.causes(v)
 	m.differences(r)

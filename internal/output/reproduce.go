@@ -57,6 +57,7 @@ type reproduction struct {
 	Facts    []fact
 	Problems []verify.Finding
 	Steps    []string // what to do next
+	Log      []string // the end of what a builder said that built nothing
 	Layers   []layerRow
 	Causes   []causeRow
 }
@@ -90,6 +91,9 @@ func reproductionOf(r *verify.ReproduceReport) reproduction {
 		}
 	}
 	if r.Rebuild != nil {
+		if b := r.Rebuild.Build; b != nil {
+			out.Log = b.Log
+		}
 		for i, l := range r.Rebuild.Layers {
 			out.Layers = append(out.Layers, layerRowOf(r, i, l))
 		}
@@ -193,7 +197,7 @@ func basesText(bases []verify.PinnedImage) string {
 }
 
 func builderText(e verify.RebuildEnvironment) string {
-	text := e.Builder + " " + e.Version
+	text := strings.TrimSpace(e.Builder + " " + e.Version)
 	switch e.Builder {
 	case "replay":
 		text = "none: assembled in process (verify " + e.Version + ")"

@@ -69,7 +69,8 @@ func notRebuilt() *verify.ReproduceReport {
 	r.Digest, r.Platform, r.Created, r.Builds, r.Steady, r.Environment.Command = nil, nil, nil, nil, verify.NoLevel, ""
 	r.Rebuild.Coverage, r.Rebuild.Witnesses, r.Rebuild.Layers[1].Reason = nil, nil, "run-unproved"
 	r.Rebuild.Layers[1].Coverage = &verify.RebuildCoverage{Bytes: verify.Coverage{Unproved: 9}}
-	r.Environment = verify.RebuildEnvironment{Builder: "replay", Version: "v0.1.0", Context: "./app"}
+	r.Environment = verify.RebuildEnvironment{Builder: "buildkit", Context: "./app"}
+	r.Rebuild.Build = &verify.RebuildBuild{Builder: "buildkit", Network: "none", Bases: []verify.PinnedImage{}, Log: []string{"#7 [2/2] RUN apk add curl", "#7 0.112 ERROR: \x1b[31mno network"}}
 	r.Findings = append(r.Findings, verify.Finding{Check: "rebuild.level", Status: verify.Unknown, Reason: "run-unproved", Summary: "layer 2: RUN was not run again", Required: true})
 	return r
 }
@@ -79,6 +80,7 @@ func notRebuilt() *verify.ReproduceReport {
 func hostileReproduction(text string) *verify.ReproduceReport {
 	r := notReproduced()
 	r.Findings[2].Evidence = evidence("file", "x")
+	r.Rebuild.Build = &verify.RebuildBuild{Log: []string{"x", "y"}}
 	fillStrings(reflect.ValueOf(r), text)
 	r.Verdict = verify.Failed
 	for i, k := range []verify.CauseKind{verify.RealDifference, verify.BuilderNoise, verify.KnownNoise, verify.RealDifference} {
@@ -372,7 +374,7 @@ func outsideCode(t *testing.T, text string) string {
 
 func TestMarkdownHasNoMoreHeadingsThanItsOwn(t *testing.T) {
 	headings := func(data []byte) int { return len(regexp.MustCompile(`(?m)^#`).FindAll(data, -1)) }
-	want := headings(renderReproduction(t, output.Markdown, notReproduced(), output.Style{}))
+	want := headings(renderReproduction(t, output.Markdown, hostileReproduction("x"), output.Style{}))
 	for name, text := range attacks {
 		if got := headings(renderReproduction(t, output.Markdown, hostileReproduction(text), output.Style{})); got > want {
 			t.Errorf("%s: %d headings, not %d", name, got, want)

@@ -29,6 +29,12 @@ func reproduceText(r *verify.ReproduceReport, s Style) []byte {
 	}
 	c.entries(2, rows)
 	c.problems(v)
+	if len(v.Log) > 0 {
+		c.title("what the builder said at last")
+		for _, line := range v.Log {
+			c.line("  " + SafeText(line))
+		}
+	}
 	c.layerRows(v)
 	c.causeRows(v)
 	c.discrepancies(r)
