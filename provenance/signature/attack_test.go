@@ -491,3 +491,111 @@ func TestAttacksOnBundles(t *testing.T) {
 		}, signed.OverLimit},
 	})
 }
+
+// envelopeWith is alice's attestation with its envelope changed after it was signed.
+func envelopeWith(old, new string) func(*testing.T, *signaturetest.World) signed.Item {
+	return func(t *testing.T, w *signaturetest.World) signed.Item {
+		item := named(w, signaturetest.StatementType).Attestation(image)
+		changed := bytes.Replace(item.Content, []byte(old), []byte(new), 1)
+		if bytes.Equal(changed, item.Content) {
+			t.Fatalf("the envelope has no %q: %s", old, item.Content)
+		}
+		item.Content = changed
+		return item
+	}
+}
+
+func TestAttacksOnEnvelopes(t *testing.T) {
+	of := func(content string) func(*testing.T, *signaturetest.World) signed.Item {
+		return func(_ *testing.T, w *signaturetest.World) signed.Item {
+			item := named(w, signaturetest.StatementType).Attestation(image)
+			item.Content = []byte(content)
+			return item
+		}
+	}
+	refuseAll(t, func(*testing.T) Policy { return byAlice() }, []attack{
+		{"null", of("null"), signed.Malformed},
+		{"empty", of(""), signed.Malformed},
+		{"no signatures", of(`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[]}`), signed.Malformed},
+		{"null signatures", of(`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":null}`), signed.Malformed},
+		{"a null signature", of(`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[null]}`), signed.Malformed},
+		{"a signature that is a number", of(`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"sig":1}]}`), signed.Malformed},
+		{"a payload that is null", of(`{"payloadType":"application/vnd.in-toto+json","payload":null,"signatures":[{"sig":"AAAA"}]}`), signed.Malformed},
+		{"two payloads", envelopeWith(`"payload"`, `"payload":"e30=","payload"`), signed.Ambiguous},
+		{"PAYLOAD in other letters", envelopeWith(`"payload"`, `"PAYLOAD":"e30=","payload"`), signed.Ambiguous},
+		{"SIGNATURES in other letters", envelopeWith(`"signatures"`, `"Signatures"`), signed.Ambiguous},
+		{"another payload type", envelopeWith("application/vnd.in-toto+json", "text/plain"), signed.WrongType},
+		{"something after it", envelopeWith(`{"payload"`, `{} {"payload"`), signed.Malformed},
+		{"a certificate in it that is none", envelopeWith(`"sig":`, `"cert":"x","sig":`), signed.CertificateBad},
+		{"the layer's media type is another", func(t *testing.T, w *signaturetest.World) signed.Item {
+			item := named(w, signaturetest.StatementType).Attestation(image)
+			item.MediaType = "application/json"
+			return item
+		}, signed.WrongType},
+		{"a signature over another envelope", func(t *testing.T, w *signaturetest.World) signed.Item {
+			s := named(w, signaturetest.StatementType)
+			s.Payload = signaturetest.Statement(digestOf("other"), signaturetest.SignPredicate)
+			s.Sign(w)
+			s.Payload = signStatement()
+			return s.Attestation(image)
+		}, signed.BadSignature},
+		{"a signature over the bare payload", func(t *testing.T, w *signaturetest.World) signed.Item {
+			s := named(w, "")
+			s.Payload, s.PayloadType = signStatement(), ""
+			s.Sign(w)
+			s.PayloadType = signaturetest.StatementType
+			return s.Attestation(image)
+		}, signed.BadSignature},
+		{"an envelope that was logged otherwise", func(t *testing.T, w *signaturetest.World) signed.Item {
+			item := loggedAs(w, "0.0.1").Attestation(image)
+			item.Content = append(item.Content, '\n')
+			return item
+		}, signed.LogMismatch},
+	})
+}
+
+func TestAttacksOnTheUsersAuthority(t *testing.T) {
+	w, other := signaturetest.New(t), signaturetest.New(t)
+	for name, c := range map[string]struct {
+		roots, intermediates *signaturetest.World
+		reason               string
+	}{
+		"its own root finds the way through the signature's chain": {w, nil, "valid"},
+		"its own root and intermediates":                           {w, w, "valid"},
+		"another root":                                             {other, nil, signed.Untrusted},
+		"another root, with the right intermediates":               {other, w, signed.Untrusted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var between []byte
+			if c.intermediates != nil {
+				between = signaturetest.CertificatePEM(c.intermediates.Intermediate)
+			}
+			authority, err := NewAuthority(signaturetest.CertificatePEM(c.roots.Root), between)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := byAlice()
+			p.Authority = authority
+			if r := verifier(t, w, p).Verify(context.Background(), named(w, "").Simple(image)); outcome(r) != c.reason {
+				t.Errorf("%s: %s; want %s", outcome(r), r.Detail, c.reason)
+			}
+		})
+	}
+}
+
+// Cosign puts the timestamp of an attestation over the whole envelope.
+func TestAnAttestationsTimestampIsOverItsEnvelope(t *testing.T) {
+	w := signaturetest.New(t)
+	p := byAlice()
+	p.DemandTimestamp = true
+	for reason, over := range map[string]func(*signaturetest.Signature) []byte{
+		"valid":             func(s *signaturetest.Signature) []byte { return s.Envelope() },
+		signed.BadTimestamp: func(s *signaturetest.Signature) []byte { return s.Sig },
+	} {
+		s := named(w, signaturetest.StatementType)
+		s.Stamps = [][]byte{w.Stamp(over(s), w.Now)}
+		if r := verifier(t, w, p).Verify(context.Background(), s.Attestation(image)); outcome(r) != reason {
+			t.Errorf("%s: %s; want %s", outcome(r), r.Detail, reason)
+		}
+	}
+}
