@@ -8,6 +8,7 @@ import (
 
 	"github.com/imageverify/verify/provenance"
 	"github.com/imageverify/verify/provenance/history"
+	"github.com/imageverify/verify/provenance/library"
 )
 
 // findDirectives judges history.directives.
@@ -38,6 +39,9 @@ func findDirectives(f *facts) *Finding {
 	if len(f.also) > 0 {
 		out.details().AlsoMatches = f.also
 	}
+	if c := f.nearest; c != nil {
+		out.details().Nearest = nearestOf(c)
+	}
 	if len(a.Alignment.Holes) > 0 {
 		out.details().Holes = slices.Sorted(maps.Keys(a.Alignment.Holes))
 	}
@@ -47,10 +51,21 @@ func findDirectives(f *facts) *Finding {
 	return out
 }
 
+// nearestOf states the entry of the library that the image does come from by its
+// history.
+func nearestOf(c *library.Candidate) *NearestEntry {
+	e := c.Entry
+	return &NearestEntry{Tags: slices.Concat(e.Tags, e.SharedTags), Repository: e.Repository, Commit: e.Commit, Directory: e.Directory, File: e.File,
+		LibraryCommit: c.LibraryCommit, Merged: c.Merged.UTC(), InForce: c.InForce}
+}
+
 // noDockerfile says that there is nothing to match the history with, and who
 // made the image where it says so itself.
 func noDockerfile(f *facts) *Finding {
 	out := finding(Unknown, "no-dockerfile", "there is no Dockerfile to match the history with")
+	if f.nearest != nil {
+		out.details().Nearest = nearestOf(f.nearest)
+	}
 	cfg := f.configFile()
 	if cfg == nil {
 		return out

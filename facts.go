@@ -11,6 +11,7 @@ import (
 	"github.com/imageverify/verify/checksums/sums"
 	"github.com/imageverify/verify/internal/image"
 	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/library"
 	"github.com/imageverify/verify/provenance/pins"
 	"github.com/imageverify/verify/rebuild/replay"
 )
@@ -40,6 +41,9 @@ type facts struct {
 	// also are directories whose Dockerfile gives the same history as the
 	// judged one.
 	also []string
+	// nearest is an entry of the library whose Dockerfile gives the history, where
+	// the judged one does not; nil for none.
+	nearest *library.Candidate
 
 	sums []sumFact
 	// compared says that content was asked for.

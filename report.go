@@ -239,6 +239,9 @@ type Details struct {
 	// AlsoMatches are other directories of the origin's commit whose Dockerfile
 	// gives the same history.
 	AlsoMatches []string `json:"alsoMatches,omitempty"`
+	// Nearest is an entry of the library whose Dockerfile does give the image's
+	// history, where the one that was judged does not.
+	Nearest *NearestEntry `json:"nearest,omitempty"`
 	// Holes are variables that only the base image knows.
 	Holes []string `json:"holes,omitempty"`
 	// Candidates are the origins that were tried, in order.
@@ -251,6 +254,23 @@ type Details struct {
 	// Cached says that the answer rests on an earlier run's reading of bytes
 	// with these digests.
 	Cached bool `json:"cached,omitempty"`
+}
+
+// NearestEntry is an entry of the official library.
+type NearestEntry struct {
+	// Tags are the entry's.
+	Tags []string `json:"tags"`
+	// Repository, Commit, Directory and File name its Dockerfile.
+	Repository string `json:"repository"`
+	Commit     string `json:"commit"`
+	Directory  string `json:"directory"`
+	File       string `json:"file"`
+	// LibraryCommit is the newest commit of the library that has the entry in its
+	// file's newest version there, Merged its time; InForce says that the library
+	// still has it.
+	LibraryCommit string    `json:"libraryCommit"`
+	Merged        time.Time `json:"merged"`
+	InForce       bool      `json:"inForce"`
 }
 
 // Part is one part of a finding: a layer, an entry of history, a claim.

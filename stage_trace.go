@@ -63,7 +63,8 @@ func (s *session) lacksTarget(f *facts) error {
 }
 
 // findAlso looks for other Dockerfiles of the origin's commit that give the same
-// history, where the history is what is asked about.
+// history, or, where the origin's does not, for an entry of the library that
+// does; where the history is what is asked about.
 func (s *session) findAlso(ctx context.Context, f *facts) {
 	if f.trace == nil || !s.options.Requirements.wants("history.directives") {
 		return
@@ -71,6 +72,7 @@ func (s *session) findAlso(ctx context.Context, f *facts) {
 	defer s.timeStage("also")()
 	// An error is ctx's, which every stage ends with.
 	f.also, _ = f.trace.AlsoMatches(ctx)
+	f.nearest, _ = f.trace.Nearest(ctx)
 }
 
 // subject is what is known of the image that is traced.

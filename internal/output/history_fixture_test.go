@@ -34,6 +34,8 @@ func history() *verify.Report {
 	}
 	img.History[6].Entry.Comment, img.History[6].Entry.Author = "merged by hand", "A. Hand"
 	img.History[4].Diff.After = " # end"
-	img.Findings = append(img.Findings, verify.Finding{Check: "history.config", Status: verify.Unknown, Reason: "base-unknown", Evidence: evidence(), Summary: "the base is not known", Details: &verify.Details{Builder: "ko", AlsoMatches: []string{"a", "b", "c", "d", "e"}}})
+	img.Findings = append(img.Findings, verify.Finding{Check: "history.config", Status: verify.Unknown, Reason: "base-unknown", Evidence: evidence(), Summary: "the base is not known", Details: &verify.Details{Builder: "ko", AlsoMatches: []string{"a", "b", "c", "d", "e"},
+		Nearest: &verify.NearestEntry{Tags: []string{"2", "2.1", "two", "latest", "more"}, Repository: "https://git.test/app.git", Commit: "c0", Directory: "2", File: "Dockerfile",
+			LibraryCommit: "11b", Merged: time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), InForce: true}}})
 	return report(img)
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/imageverify/verify"
 )
@@ -156,6 +157,9 @@ func (c *canvas) detailEntries(f *verify.Finding) []entry {
 	if len(d.AlsoMatches) > 0 {
 		add("matches too", alsoMatches(d.AlsoMatches, c.Verbose))
 	}
+	if d.Nearest != nil {
+		add("matches instead", nearest(d.Nearest))
+	}
 	if len(d.Holes) > 0 {
 		add("variables", strings.Join(d.Holes, ", ")+": only the base image knows what they were")
 	}
@@ -245,6 +249,15 @@ func counts(m map[string]int) string {
 		list = append(list, fmt.Sprintf("%d %s", m[class], class))
 	}
 	return strings.Join(list, ", ")
+}
+
+// nearest names an entry of the library.
+func nearest(n *verify.NearestEntry) string {
+	tags, when := n.Tags[:min(len(n.Tags), maxAlso)], "until "+n.Merged.Format(time.DateOnly)
+	if n.InForce {
+		when = "in force"
+	}
+	return fmt.Sprintf("the library's entry for %s (%s): %s#%s:%s", strings.Join(tags, ", "), when, n.Repository, n.Commit, n.Directory)
 }
 
 // maxAlso is how many directories that match too are named unless all are to

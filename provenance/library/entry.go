@@ -69,11 +69,12 @@ func (f *File) Tags(arch string) []string {
 	return out
 }
 
-// tagged returns the entries of a tag for all architectures.
+// tagged returns the entries of a tag for all architectures; "" stands for all
+// tags.
 func (f *File) tagged(tag string) []Entry {
 	var out []Entry
 	for _, p := range f.paragraphs {
-		if !slices.Contains(p.tags, tag) && !slices.Contains(p.sharedTags, tag) {
+		if tag != "" && !slices.Contains(p.tags, tag) && !slices.Contains(p.sharedTags, tag) {
 			continue
 		}
 		for _, arch := range p.architectures {

@@ -244,8 +244,8 @@ func (l *Library) fetch(ctx context.Context, versions []version) error {
 	return l.repo.FetchBlobs(ctx, blobs)
 }
 
-// entries reads what one version of a file says of a tag; blob is "" where the
-// file was removed.
+// entries reads what one version of a file says of a tag, "" standing for all of
+// them; blob is "" where the file was removed.
 func (l *Library) entries(ctx context.Context, blob, tag string) ([]Entry, error) {
 	if blob == "" {
 		return nil, nil
