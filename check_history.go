@@ -106,6 +106,9 @@ func problemPart(p history.Problem) Part {
 	case p.Entry >= 0:
 		name = fmt.Sprintf("history entry %d", p.Entry+1)
 	}
+	if p.Code == history.HistoryLost {
+		return Part{name, Unknown, string(p.Code), problemText(p)}
+	}
 	return Part{name, Fail, string(p.Code), problemText(p)}
 }
 
@@ -118,6 +121,8 @@ func problemText(p history.Problem) string {
 		return fmt.Sprintf("the Dockerfile gives %q, history has %q", p.Want, p.Got)
 	case history.EntryMissing:
 		return fmt.Sprintf("no entry of the history is %q", p.Want)
+	case history.HistoryLost:
+		return fmt.Sprintf("the history has the last directive alone (%q), as buildah leaves it with --layers and --squash", p.Got)
 	case history.EntryUnexplained:
 		return fmt.Sprintf("no directive gives %q", p.Got)
 	}

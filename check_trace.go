@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imageverify/verify/provenance"
+	"github.com/imageverify/verify/provenance/history"
 	"github.com/imageverify/verify/provenance/library"
 )
 
@@ -141,6 +142,9 @@ func unreadOrigin(t *provenance.Trace) *Finding {
 
 func mismatched(t *provenance.Trace) *Finding {
 	o := t.Origin
+	if o.Alignment.Lost() {
+		return withAttempts(finding(Unknown, history.HistoryLost, "%s could be it: its last directive is the image's, and the history has no other", dockerfileOf(o)).with(originEvidence(o)...), t)
+	}
 	if o.ByFlag() {
 		text := dockerfileOf(o)
 		if !o.HandedIn() {

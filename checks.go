@@ -91,7 +91,7 @@ var checkTable = append([]check{
 		required: always,
 		fails:    slices.Concat([]string{"text-differs", "dockerfile-invalid"}, layoutDiffers),
 		others: slices.Concat([]string{"claim-not-proved", "name-unknown", "not-in-library", "tag-not-in-library",
-			"library-unavailable", "commit-younger", "blob-absent"}, unreadSource),
+			"library-unavailable", "commit-younger", "history-lost", "blob-absent"}, unreadSource),
 		find: findOrigin,
 	},
 	{
@@ -136,7 +136,7 @@ var checkTable = append([]check{
 		required: always,
 		fails: []string{"text-differs", "entry-missing", "entry-unexplained", "layer-count", "empty-layer-differs",
 			"comment-differs", "nothing-matched"},
-		others: []string{"no-dockerfile"},
+		others: []string{"no-dockerfile", "history-lost"},
 		find:   findDirectives,
 	},
 	{

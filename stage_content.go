@@ -119,6 +119,11 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 		switch {
 		case row.Layer >= len(f.layers) || row.Layer < 0 && row.Directive < 0:
 			continue
+		case a.Alignment.Lost():
+			if row.Layer < 0 {
+				continue
+			}
+			c.line, c.what, c.err = lastLine(a), "buildah --squash", errLost
 		case row.Status == history.Squash:
 			c.line, c.what, c.err = lastLine(a), "docker build --squash", errSquashed
 		case row.Status == history.Base:
@@ -154,6 +159,9 @@ func (s *session) compareBuild(ctx context.Context, f *facts, a *provenance.Atte
 
 // errSquashed is for the layer of an image that was squashed.
 var errSquashed = errors.New("docker build --squash made one layer of the directives up to here, which are not told apart")
+
+// errLost is for the layer of an image whose history has one directive left.
+var errLost = errors.New("buildah made one layer of all directives and of what they stand on, which are not told apart")
 
 // lastLine is the line of the build's last directive, 0 for a build without.
 func lastLine(a *provenance.Attempt) int {

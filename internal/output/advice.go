@@ -72,6 +72,7 @@ var advice = map[string]string{
 	"from-the-future":       "look at this machine's clock; where it is right, do not use the signature",
 	"hash-differs":          askPublisher,
 	"hash-unknown":          letStand,
+	"history-lost":          "build it with a history: buildah without --squash or without --layers",
 	"identity-mismatch":     "compare who signed with who should: the finding names both",
 	"key-absent":            "give the distributor's key: --keyring FILE",
 	"key-differs":           refuseSigned,

@@ -99,6 +99,10 @@ func (a *Alignment) judgeRows(t *table) {
 			a.Problems = append(a.Problems, p)
 		}
 	}
+	if a.isLost(t) {
+		a.Problems = []Problem{{Code: HistoryLost, Directive: -1, Entry: 0, Want: "all directives", Got: a.Rows[len(a.Rows)-1].Got}}
+		return
+	}
 	if paired == 0 && len(a.Problems) == 0 {
 		a.Problems = append(a.Problems, Problem{Code: NothingMatched, Directive: -1, Entry: -1,
 			Want: "a directive that leaves an entry", Got: "none"})
