@@ -50,6 +50,7 @@ func TestRealChildrenOfChildrenAreVerifiedDownToNothing(t *testing.T) {
 			o.Bases[g.name+":1"] = "docker-archive:" + file
 		}
 		app := o.Bases["app:1"]
+		delete(o.Bases, "app:1")
 		t.Run(b.name, func(t *testing.T) {
 			img := verifyOne(t, app, o)
 			wants(t, img, Verified, "base.layers", Pass, "")

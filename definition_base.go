@@ -26,9 +26,10 @@ func (s *session) giveBase(ctx context.Context, d *definition) error {
 	if err != nil {
 		return nil // what is refused says why
 	}
+	s.noteFrom(full)
 	given, ok := s.givenBase(full)
 	if !ok {
-		return nil
+		return s.unusedBase()
 	}
 	base, err := s.readBase(ctx, d, given)
 	if err != nil {

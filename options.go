@@ -31,7 +31,8 @@ type Options struct {
 	Given Given
 
 	// Bases maps images as a FROM names them to references of the images to take
-	// for them; the keys are compared as whole references.
+	// for them; the keys are compared as whole references. One that no FROM names
+	// is an error of use.
 	Bases map[string]string
 	// Depth is how many base images are verified, one below the other: 0 stands
 	// for 1, AllBases for all of them, NoBases for none.

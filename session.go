@@ -60,6 +60,7 @@ type session struct {
 	stages map[string]Duration
 	git    map[string]Event
 	reads  map[blobKey]*layerRead
+	froms  map[string]bool // the bases that were named
 }
 
 // newSession refuses options that make no sense, before anything is opened.
@@ -71,7 +72,7 @@ func newSession(ctx context.Context, o Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{options: o, objects: objects, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}, keys: map[string]keyAnswer{}, signed: map[blobKey]*signedOnce{}}
+	s := &session{options: o, objects: objects, start: time.Now(), parallel: o.Parallel, stages: map[string]Duration{}, git: map[string]Event{}, reads: map[blobKey]*layerRead{}, froms: map[string]bool{}, keys: map[string]keyAnswer{}, signed: map[blobKey]*signedOnce{}}
 	if s.parallel <= 0 {
 		s.parallel = runtime.GOMAXPROCS(0)
 	}

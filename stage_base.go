@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -26,7 +28,11 @@ const (
 // in the repository that the Dockerfile names.
 func (s *session) findBase(ctx context.Context, f *facts, n need) error {
 	a := f.judged()
-	if n&needBase == 0 || !a.Matched() || a.Layout != nil || a.Build.Base == dockerfile.Scratch {
+	switch {
+	case n&needBase == 0 || !a.Matched() || a.Layout != nil:
+		return nil
+	case a.Build.Base == dockerfile.Scratch:
+		s.noteFrom(dockerfile.Scratch)
 		return nil
 	}
 	if f.base != nil && f.base.named == a.Build.Base {
@@ -48,6 +54,7 @@ func (s *session) findBase(ctx context.Context, f *facts, n need) error {
 		b.err = baseError("base-unknown", "FROM %s: %s", b.named, err)
 		return nil
 	}
+	s.noteFrom(b.full)
 	if err := s.chooseBase(ctx, f, b); err != nil {
 		return err
 	}
@@ -88,6 +95,34 @@ func (s *session) chooseBase(ctx context.Context, f *facts, b *baseFact) error {
 	}
 	if _, differs := errors.AsType[*errBase](b.err); differs {
 		b.err = baseError("base-not-found", "what %s names now is not what the image was built on", shortReference(b.full))
+	}
+	return nil
+}
+
+// noteFrom notes an image that some FROM names; "" stands for those below a base
+// that was to be the last.
+func (s *session) noteFrom(full string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.froms[full] = true
+}
+
+// unusedBase is an error for an image that is given for a base which no FROM
+// names, as far down as was looked.
+func (s *session) unusedBase() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.froms) == 0 || s.froms[""] {
+		return nil
+	}
+	for _, ref := range slices.Sorted(maps.Keys(s.options.Bases)) {
+		if full, err := chain.Reference(ref); err == nil && !s.froms[full] {
+			var named []string
+			for _, full := range slices.Sorted(maps.Keys(s.froms)) {
+				named = append(named, shortReference(full))
+			}
+			return &RunError{Code: "usage", Message: fmt.Sprintf("--base %s: no FROM names it; named are %s", ref, strings.Join(named, ", ")), Input: ref}
+		}
 	}
 	return nil
 }
@@ -244,7 +279,11 @@ func (s *session) restOnBase(ctx context.Context, f *facts) {
 // image above is traced under the base's name.
 func (s *session) verifyBase(ctx context.Context, f *facts, n need, depth int) error {
 	b := f.base
-	if b == nil || n&needChain == 0 || depth <= 0 || f.configFile() == nil || isContradicted(b.err) {
+	if b == nil {
+		return nil
+	}
+	if n&needChain == 0 || depth <= 0 || f.configFile() == nil || isContradicted(b.err) {
+		s.noteFrom("")
 		return nil
 	}
 	low := &facts{set: b.set, img: b.img, above: f, as: b.full}

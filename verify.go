@@ -41,6 +41,9 @@ func Verify(ctx context.Context, references []string, o Options) (*Report, error
 	if len(references) == 1 && len(r.Errors) == 1 {
 		return nil, &r.Errors[0]
 	}
+	if err := s.unusedBase(); err != nil {
+		return nil, err
+	}
 	r.Verdict = judgeRun(r.Images, len(r.Errors))
 	r.Timings = s.timings()
 	return r, nil

@@ -101,7 +101,7 @@ const (
 	EmptyLayer       = "empty-layer-differs" // the entry says it has (no) layer, the directive must (not) leave one
 	LayerCount       = "layer-count"
 	CommentDiffers   = "comment-differs" // the comment is another builder's
-	HistoryLost      = "history-lost" // the history has the last directive alone, as some builders leave it
+	HistoryLost      = "history-lost"    // the history has the last directive alone, as some builders leave it
 	NothingMatched   = "nothing-matched" // no entry was matched: any image would do
 )
 
