@@ -234,8 +234,10 @@ var offlineRuns = map[string][]string{
 	"verify diff":        {"alpine:3.20.3", "alpine:3.20.2", "--offline"},
 	"verify explain":     {"trace.origin"},
 	"verify history":     {"alpine:3.20.3", "--offline"},
+	"verify initialize":  {"--mirror", "https://192.0.2.1"}, // for nothing but the network; refused without --root
 	"verify rebuild":     {"alpine:3.20.3", "--offline", "--plan"},
 	"verify reproduce":   {"alpine:3.20.3", "--offline"},
+	"verify signatures":  {"alpine:3.20.3", "--offline"},
 	"verify version":     nil,
 }
 
