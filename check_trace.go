@@ -234,11 +234,12 @@ func evidenceOf(c provenance.Claim) []Evidence {
 // findClaims judges trace.claims. A single claim agrees with itself; no claim
 // at all leaves nothing to check.
 func findClaims(f *facts) *Finding {
-	if f.trace == nil || len(f.trace.Claims) == 0 {
+	claims := f.claims()
+	if len(claims) == 0 {
 		return nil
 	}
 	n, inherited := 0, 0
-	for _, c := range f.trace.Claims {
+	for _, c := range claims {
 		if c.Base {
 			inherited++
 		} else {
@@ -249,7 +250,7 @@ func findClaims(f *facts) *Finding {
 		return nil
 	}
 	var parts []Part
-	for _, d := range provenance.Disagreements(f.trace.Claims) {
+	for _, d := range provenance.Disagreements(claims) {
 		status := Fail
 		if d.Reason == "other-repository" {
 			status = Warn
@@ -257,15 +258,15 @@ func findClaims(f *facts) *Finding {
 		parts = append(parts, Part{d.A.Source + " and " + d.B.Source, status, d.Reason,
 			fmt.Sprintf("%s against %s", claimText(d.A), claimText(d.B))})
 	}
-	all := plural(n, "claim") + " agree on " + claimText(f.trace.Claims[0])
+	all := plural(n, "claim") + " agree on " + claimText(claims[0])
 	if n == 1 {
-		all = "one claim, by the " + f.trace.Claims[0].Source + ": " + claimText(f.trace.Claims[0])
+		all = "one claim, by the " + claims[0].Source + ": " + claimText(claims[0])
 	}
 	if inherited > 0 {
 		all += fmt.Sprintf("; %s of the base image, which speaks of the base", plural(inherited, "claim"))
 	}
 	out := ofParts(parts, all)
-	for _, c := range f.trace.Claims {
+	for _, c := range claims {
 		out.with(evidenceOf(c)...)
 	}
 	return out

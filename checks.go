@@ -21,6 +21,7 @@ const (
 	needChain  // the base verified itself
 	needFresh  // what the base's tag names now
 	needSigned // the signatures that are attached
+	needProved // the signed statements
 )
 
 // check is a row of the table: one thing that is checked about an image.
@@ -247,6 +248,25 @@ var checkTable = append([]check{
 		fails:       []string{"reference-differs"},
 		others:      []string{"reference-differs"},
 		find:        findSignedReference,
+	},
+	{
+		id:       "signature.bundle",
+		passes:   "of `verify bundle`: as many accepted signers as asked for have signed the subject, and everything demanded of their signatures holds",
+		required: never,
+		asked:    true,
+		fails:    signatureFails,
+		others:   []string{"no-accepted-signer", "no-trusted-root", "not-built-in", "over-limit", "unreadable"},
+		find:     findBundle,
+	},
+	{
+		id:       "attestation.provenance",
+		passes:   "an accepted signer has signed a statement about the image's manifest, or an index that holds it, and it says what is expected of type, source and builder",
+		needs:    needSigned | needProved,
+		required: never,
+		asked:    true,
+		fails:    attestationFails,
+		others:   []string{"no-accepted-signer", "no-trusted-root", "not-built-in", "over-limit", "blob-absent", "offline", "no-network", "unreadable"},
+		find:     findProved,
 	},
 }, pinChecks()...)
 

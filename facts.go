@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -62,6 +63,12 @@ type facts struct {
 	// signed is what is attached to the image and its indexes, and what verifying
 	// it gave; nil where no check asked.
 	signed *signaturesFact
+
+	// proved is what signed statements say about the image; nil where no check asked.
+	proved *provedFact
+
+	// bundle is what is verified in an image's place; nil for an image.
+	bundle *bundleFact
 
 	// pins is what the directives leave open; nil where no Dockerfile matched.
 	pins *pins.Result
@@ -267,4 +274,12 @@ func (f *facts) close() error {
 		err = errors.Join(err, f.rebuilt.built.close())
 	}
 	return err
+}
+
+// claims are the claims of origin, those of accepted statements after all others.
+func (f *facts) claims() []provenance.Claim {
+	if f.trace == nil {
+		return nil
+	}
+	return slices.Concat(f.trace.Claims, f.proved.claims())
 }

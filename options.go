@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
+	"github.com/imageverify/verify/provenance/attestation"
 	"github.com/imageverify/verify/provenance/signed"
 )
 
@@ -99,6 +100,8 @@ type Options struct {
 	Signatures Signatures
 	// Signing says what is demanded of the signatures that it finds valid.
 	Signing Signing
+	// Proving says what is expected of signed statements.
+	Proving Proving
 
 	// Requirements say which checks are made and which of them the verdict
 	// rests on.
@@ -165,6 +168,21 @@ type Signing struct {
 	CheckReference bool
 	// Bundles are files with sigstore bundles of the images.
 	Bundles []string
+}
+
+// Proving says what is expected of the signed statements about an image.
+type Proving struct {
+	// Signatures verifies them; nil stands for Options.Signatures.
+	Signatures Signatures
+	// Accepted names the signers that are accepted, each in a few words; where it is
+	// empty nobody is, and attestation.provenance is unknown.
+	Accepted []string
+	// CloudBuild accepts the keys of Google Cloud Build.
+	CloudBuild bool
+	// Expected is what a statement must say.
+	Expected attestation.Expectation
+	// Files are files with statements: bundles, envelopes, and what gcloud prints.
+	Files []string
 }
 
 // Limits bound what an image may ask of the machine; zero fields stand for the

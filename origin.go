@@ -4,16 +4,16 @@ import "github.com/imageverify/verify/provenance"
 
 // originOf states the trace's origin for the report.
 func originOf(f *facts) *Origin {
-	if f.trace == nil || f.trace.Origin == nil && len(f.trace.Claims) == 0 {
+	if f.trace == nil || f.trace.Origin == nil && len(f.claims()) == 0 {
 		return nil
 	}
 	out := &Origin{Claims: []Claim{}}
-	for _, c := range f.trace.Claims {
+	for _, c := range f.claims() {
 		out.Claims = append(out.Claims, reportClaim(c))
 	}
 	a := f.trace.Origin
 	if a == nil {
-		c := f.trace.Claims[0]
+		c := f.claims()[0]
 		out.Repository, out.Commit, out.Directory, out.File = text(c.Repository), text(c.Commit), c.Directory, c.File
 		return out
 	}

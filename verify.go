@@ -122,7 +122,12 @@ func (s *session) examine(ctx context.Context, f *facts, n need, depth int) erro
 	// The files of the origin are read after the trace as well, so they live
 	// with the image's context, not the group's.
 	g.Go(func() error { return s.traceOrigin(ctx, f, n) })
-	g.Go(func() error { return s.readSigned(gctx, f, n) })
+	g.Go(func() error {
+		if err := s.readSigned(gctx, f, n); err != nil {
+			return err
+		}
+		return s.readProved(gctx, f, n)
+	})
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ const (
 	ByAnnotation = "annotation" // on the manifest or on its descriptor: the publisher
 	ByLabel      = "label"      // in the config
 	ByFlag       = "flag"       // the user
+	// ByAttestation is an accepted signer, in provenance.
+	ByAttestation = "attestation"
 )
 
 // Claim is somebody's statement of origin. It is never trusted because it

@@ -139,7 +139,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.flags.add(root)
 	a.flags.addShared(root)
 	complete(root)
-	root.AddCommand(a.historyCommand(), a.signaturesCommand(), a.rebuildCommand(), a.reproduceCommand(), a.diffCommand(), a.demoCommand(), a.explainCommand(), a.initializeCommand(), a.cacheCommand(), a.versionCommand())
+	root.AddCommand(a.historyCommand(), a.signaturesCommand(), a.bundleCommand(), a.rebuildCommand(), a.reproduceCommand(), a.diffCommand(), a.demoCommand(), a.explainCommand(), a.initializeCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }
 

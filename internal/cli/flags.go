@@ -49,6 +49,7 @@ type flags struct {
 	rebuild      []string
 	building     buildFlags
 	signing      signingFlags
+	proving      provingFlags
 	output       []string
 	quiet        bool
 	verbose      bool
@@ -72,6 +73,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringSliceVar(&f.accept, "accept", nil, "let findings with this `REASON` stand (never a failure)")
 	f.addRebuild(set)
 	f.signing.add(set)
+	f.proving.add(set)
 	f.addOutput(set)
 }
 

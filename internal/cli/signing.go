@@ -71,6 +71,12 @@ func (f *signingFlags) asked() bool {
 	return f.names() || f.caRoots != "" || len(f.annotations) > 0 || f.threshold != 1 || f.timestamps || f.checkReference || len(f.bundles) > 0
 }
 
+// onImage reports whether a flag asks for what only a signature of the image has, and no
+// signed statement.
+func (f *signingFlags) onImage() bool {
+	return len(f.annotations) > 0 || f.threshold != 1 || f.checkReference
+}
+
 // names reports whether the flags name a signer.
 func (f *signingFlags) names() bool { return len(f.keys) > 0 || f.byCertificate() }
 
@@ -90,7 +96,7 @@ func (a *app) sign(ctx context.Context, o *verify.Options) error {
 	if err != nil {
 		return err
 	}
-	trust, noTrust, err := a.trust(ctx, *o, policy.NeedsTrust())
+	trust, noTrust, err := a.trust(ctx, *o, policy.NeedsTrust() || a.byBuilders())
 	if err != nil {
 		return err
 	}
@@ -105,9 +111,16 @@ func (a *app) sign(ctx context.Context, o *verify.Options) error {
 			o.Signing.Patterns = append(o.Signing.Patterns, p)
 		}
 	}
+	if o.Proving, err = a.proving(policy, trust, noTrust); err != nil {
+		return err
+	}
 	// What the flags ask for is required, unless it is asked of attestations alone.
 	attested := slices.ContainsFunc(o.Requirements.Only, func(check string) bool { return strings.HasPrefix(check, "attestation") })
-	if f.asked() && !attested {
+	if a.flags.proving.asked() {
+		attested = true
+		o.Requirements.Require = append(slices.Clone(o.Requirements.Require), "attestation.provenance")
+	}
+	if f.asked() && (!attested || f.onImage()) {
 		o.Requirements.Require = append(slices.Clone(o.Requirements.Require), "signature.image")
 	}
 	return nil

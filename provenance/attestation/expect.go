@@ -117,11 +117,14 @@ func checkSigner(p *Provenance, by Signer) error {
 
 // checkBuilder compares the builder's id. One with a version must be the same; one without
 // takes any. A version v1.2.3 stands for refs/tags/v1.2.3.
-func (e Expectation) checkBuilder(p *Provenance, _ Signer) error {
+func (e Expectation) checkBuilder(p *Provenance, by Signer) error {
+	id, version, _ := strings.Cut(p.Builder, "@")
+	if workflow, _, _ := strings.Cut(by.Subject, "@"); e.BuilderID == "" && isDelegator(workflow) && !strings.HasPrefix(id, generator+"/.github/workflows/") {
+		return errorf(BuilderDiffers, "the builder is %q, somebody else's: it counts where it is asked for", p.Builder)
+	}
 	if e.BuilderID == "" {
 		return nil
 	}
-	id, version, _ := strings.Cut(p.Builder, "@")
 	wantID, want, versioned := strings.Cut(e.BuilderID, "@")
 	if id != wantID || versioned && version != want && version != "refs/tags/"+want {
 		return errorf(BuilderDiffers, "the builder is %q, not %q", p.Builder, e.BuilderID)

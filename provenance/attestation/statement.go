@@ -27,12 +27,12 @@ const (
 	BadSignature = "bad-signature"
 	NoSignature  = "no-signature"
 
-	TypeDiffers    = "type-differs"     // a statement of another kind
-	BuilderDiffers = "builder-differs"  // another builder, or one that contradicts its certificate
-	SourceDiffers  = "source-differs"   // another repository, or several that contradict each other
-	RefDiffers     = "ref-differs"      // another tag or branch
-	NotProvenance  = "not-provenance"   // a predicate that is no SLSA provenance
-	BuildUnknown   = "build-type-other" // a build type that is not the builder's
+	TypeDiffers    = "predicate-differs" // a statement of another kind
+	BuilderDiffers = "builder-differs"   // another builder, or one that contradicts its certificate
+	SourceDiffers  = "source-differs"    // another repository, or several that contradict each other
+	RefDiffers     = "ref-differs"       // another tag or branch
+	NotProvenance  = "not-provenance"    // a predicate that is no SLSA provenance
+	BuildUnknown   = "build-type-other"  // a build type that is not the builder's
 )
 
 // The types of statements.
