@@ -24,6 +24,9 @@ func TestBoundsAreTakenAtTheLimitAndRefusedBeyond(t *testing.T) {
 	}{
 		{"signatures of an envelope", maxEnvelopeSignatures, func(n int) error { _, err := parseEnvelopeObject(envelope(n)); return err }},
 		{"certificates", maxCertificates, func(n int) error { _, err := parseCertificates([]byte(strings.Repeat(certificates, n))); return err }},
+		{"a chain", maxChain, func(n int) error {
+			return (&entity{}).readAnnotations(map[string]string{chainKey: strings.Repeat(certificates, n)})
+		}},
 		{"a file of certificates", MaxKeyFile, func(n int) error {
 			_, err := parseCertificates(append([]byte(certificates), make([]byte, n-len(certificates))...))
 			return err

@@ -133,8 +133,8 @@ func (e *entity) readMaterial(m *protobundle.VerificationMaterial, version int) 
 	default:
 		return errors.New("there is neither a certificate nor a key's name")
 	}
-	if len(raw) > maxCertificates {
-		return faultf(signed.OverLimit, "more than %d certificates", maxCertificates)
+	if len(raw) > maxChain+1 {
+		return faultf(signed.OverLimit, "more than %d certificates above the signer's", maxChain)
 	}
 	var certs []*x509.Certificate
 	for i, der := range raw {
@@ -145,7 +145,11 @@ func (e *entity) readMaterial(m *protobundle.VerificationMaterial, version int) 
 		certs = append(certs, c)
 	}
 	if len(certs) > 0 {
-		e.certificate, e.chain = certs[0], intermediates(certs[1:])
+		var err error
+		e.certificate = certs[0]
+		if e.chain, err = intermediates(certs[1:]); err != nil {
+			return err
+		}
 	}
 	stamps := m.GetTimestampVerificationData().GetRfc3161Timestamps()
 	if len(stamps) > maxTimestamps {

@@ -107,8 +107,9 @@ func (e *entity) readSignature(raw json.RawMessage) error {
 	if err != nil {
 		return faultf(signed.CertificateBad, "%q: %v", "cert", err)
 	}
-	e.certificate, e.chain = certs[0], intermediates(certs[1:])
-	return nil
+	e.certificate = certs[0]
+	e.chain, err = intermediates(certs[1:])
+	return err
 }
 
 // decodeEither reads base64 in the standard or the URL alphabet, as DSSE allows.

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/json"
@@ -133,7 +134,9 @@ func (e *entity) readAnnotations(annotations map[string]string) error {
 		if err != nil {
 			return faultf(signed.CertificateBad, "annotation %s: %v", chainKey, err)
 		}
-		e.chain = intermediates(chain)
+		if e.chain, err = intermediates(chain); err != nil {
+			return err
+		}
 	}
 	if text := annotations[rekorBundleKey]; text != "" {
 		entry, err := parseRekorBundle([]byte(text))
@@ -154,12 +157,18 @@ func (e *entity) readAnnotations(annotations map[string]string) error {
 	return nil
 }
 
+// maxChain bounds the certificates above a signer's own: each is tried.
+const maxChain = 16
+
 // intermediates are the certificates of a chain that could lead on: authorities that
 // did not sign themselves.
-func intermediates(chain []*x509.Certificate) []*x509.Certificate {
+func intermediates(chain []*x509.Certificate) ([]*x509.Certificate, error) {
+	if len(chain) > maxChain {
+		return nil, faultf(signed.OverLimit, "more than %d certificates above the signer's", maxChain)
+	}
 	return slices.DeleteFunc(slices.Clone(chain), func(c *x509.Certificate) bool {
-		return !c.IsCA || string(c.RawIssuer) == string(c.RawSubject)
-	})
+		return !c.IsCA || bytes.Equal(c.RawIssuer, c.RawSubject)
+	}), nil
 }
 
 // parseRekorBundle reads the log entry that cosign puts beside a payload.
