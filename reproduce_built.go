@@ -59,12 +59,13 @@ func (s *session) tellBuilt(f *facts, r *DiffReport, own restless, installed pac
 		list = append(ofForm(f), ofDocuments(f)...)
 	}
 	listed := map[string]int{}
-	for _, d := range r.Differences {
+	unsteady := own.unsteady(r.Differences)
+	for i, d := range r.Differences {
 		listed[d.Class]++
 		if d.Layer == nil && assembled || d.Layer != nil && f.rebuilt.assembled(*d.Layer) {
 			continue
 		}
-		x := builtDiscrepancy(d, own, installed)
+		x := builtDiscrepancy(d, unsteady[i], installed)
 		if d.Layer != nil && (d.Class != string(filetree.OnlyInA) || len(r.A.Layers) == len(f.layers)) {
 			x.madeBy(f.contentOf(*d.Layer))
 		}
@@ -103,8 +104,8 @@ func runOf(b *facts, r *DiffReport) RebuildRun {
 
 // builtDiscrepancy is a difference with what is known of it: the rebuilt image
 // is a, the published one b.
-func builtDiscrepancy(d DiffEntry, own restless, installed packageFacts) discrepancy {
-	x := discrepancy{noise: d.Noise, unsteady: own.has(d), packaged: installed.differ(), Discrepancy: Discrepancy{
+func builtDiscrepancy(d DiffEntry, unsteady bool, installed packageFacts) discrepancy {
+	x := discrepancy{noise: d.Noise, unsteady: unsteady, packaged: installed.differ(), Discrepancy: Discrepancy{
 		Path: d.Path, PathBytes: d.PathBytes, Class: discrepancyClass(d.Class), Layer: d.Layer, Rebuilt: d.A, Published: d.B, Change: d.Change}}
 	if d.Layer != nil {
 		x.pkg = installed.of(d.Path)

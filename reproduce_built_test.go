@@ -91,6 +91,8 @@ func TestWhatABuilderMakesOtherwiseIsExplained(t *testing.T) {
 			[]string{"noise log 1 [{3 1}]"}},
 		{"names of temporary files", built(t, directory("tmp/"), file("tmp/a1", "")), built(t, directory("tmp/"), file("tmp/b2", "")), built(t, directory("tmp/"), file("tmp/c3", "")), Different, Different,
 			[]string{"unsteady unsteady-names 2 [{3 2}]"}},
+		{"a back door among temporary files", built(t, directory("tmp/"), file("tmp/a1", ""), file("tmp/door", "x")), built(t, directory("tmp/"), file("tmp/b2", "")), built(t, directory("tmp/"), file("tmp/c3", "")), Different, Different,
+			[]string{"difference added 2 [{3 2}]", "unsteady unsteady-names 1 [{3 1}]"}},
 		{"what the rebuilds agree on", built(t, file("a", "1")), built(t, file("a", "2")), built(t, file("a", "2")), Different, SameDigest,
 			[]string{"difference run-content 1 [{3 1}]"}},
 		{"a file of the source", imageOf(t, []entry{directory("etc/"), file("etc/motd", "evil\n")}, []entry{file("a", "1")}), built(t, file("a", "1")), built(t, file("a", "1")), Different, SameDigest,

@@ -261,36 +261,53 @@ func tellsTime(change []string) bool {
 // restless is what two rebuilds of one source do not agree on.
 type restless struct {
 	differs map[causeKey]bool // by class and path
-	// folders are those in which each rebuild has names of its own.
-	folders map[string]map[string]bool
+	// own are, by folder, how many names each of the rebuilds has that the other
+	// does not: the smaller number.
+	own map[string]int
 }
 
 // restlessIn reads a comparison of two rebuilds.
 func restlessIn(list []DiffEntry) restless {
-	r := restless{map[causeKey]bool{}, map[string]map[string]bool{}}
+	r := restless{map[causeKey]bool{}, map[string]int{}}
+	first, second := map[string]int{}, map[string]int{}
 	for _, d := range list {
 		r.differs[causeKey{name: d.Class, subject: d.Path}] = true
-		if d.Class == string(filetree.OnlyInA) || d.Class == string(filetree.OnlyInB) {
-			folder := path.Dir(d.Path)
-			if r.folders[folder] == nil {
-				r.folders[folder] = map[string]bool{}
-			}
-			r.folders[folder][d.Class] = true
+		switch d.Class {
+		case string(filetree.OnlyInA):
+			first[path.Dir(d.Path)]++
+		case string(filetree.OnlyInB):
+			second[path.Dir(d.Path)]++
 		}
+	}
+	for folder, n := range first {
+		r.own[folder] = min(n, second[folder])
 	}
 	return r
 }
 
-// has reports whether a difference between a rebuilt and the published image is
-// one that the rebuilds have too. A name that is in no rebuild counts where each
-// of them has a name of its own in that folder.
-func (r restless) has(d DiffEntry) bool {
-	if r.differs[causeKey{name: d.Class, subject: d.Path}] {
-		return true
+// knows reports whether a difference between a rebuilt and the published image
+// is one that the rebuilds have too.
+func (r restless) knows(d DiffEntry) bool {
+	if d.Class == string(filetree.OnlyInA) || d.Class == string(filetree.OnlyInB) {
+		return r.differs[causeKey{name: string(filetree.OnlyInA), subject: d.Path}] || r.differs[causeKey{name: string(filetree.OnlyInB), subject: d.Path}]
 	}
-	only := d.Class == string(filetree.OnlyInA) || d.Class == string(filetree.OnlyInB)
-	if only && len(r.folders[path.Dir(d.Path)]) == 2 {
-		return true
+	return r.differs[causeKey{name: d.Class, subject: d.Path}]
+}
+
+// unsteady reports of each difference whether the rebuilds have it too. Names
+// that no rebuild has count where each of the rebuilds has as many of its own in
+// that folder: one more is nobody's noise.
+func (r restless) unsteady(list []DiffEntry) []bool {
+	out, strange := make([]bool, len(list)), map[string]int{}
+	for i, d := range list {
+		if out[i] = r.knows(d); !out[i] && d.Class == string(filetree.OnlyInB) {
+			strange[path.Dir(d.Path)]++
+		}
 	}
-	return only && (r.differs[causeKey{name: string(filetree.OnlyInA), subject: d.Path}] || r.differs[causeKey{name: string(filetree.OnlyInB), subject: d.Path}])
+	for i, d := range list {
+		if n := strange[path.Dir(d.Path)]; d.Class == string(filetree.OnlyInB) && n > 0 && n <= r.own[path.Dir(d.Path)] {
+			out[i] = true
+		}
+	}
+	return out
 }

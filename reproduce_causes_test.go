@@ -175,22 +175,23 @@ func TestWhatTheRebuildsDisagreeOnIsTheBuildersOwn(t *testing.T) {
 		{Path: "opt/once", Class: string(filetree.OnlyInA)},
 	})
 	tests := []struct {
-		path, class string
-		want        bool
+		name, want string
+		list       []DiffEntry
 	}{
-		{"etc/id", "content", true},
-		{"etc/id", "mode", false},
-		{"etc/passwd", "content", false},
-		{"tmp/x1", "only-in-a", true},
-		{"tmp/x9", "only-in-b", true},
-		{"tmp/sub/x9", "only-in-b", false},
-		{"opt/once", "only-in-b", true},
-		{"opt/backdoor", "only-in-b", false},
-		{"bin/backdoor", "only-in-b", false},
+		{"a content that changes", "true", []DiffEntry{{Path: "etc/id", Class: "content"}}},
+		{"another class of it", "false", []DiffEntry{{Path: "etc/id", Class: "mode"}}},
+		{"another file", "false", []DiffEntry{{Path: "etc/passwd", Class: "content"}}},
+		{"a name of the first build", "true", []DiffEntry{{Path: "tmp/x1", Class: "only-in-a"}}},
+		{"a name of the second build", "true", []DiffEntry{{Path: "tmp/x2", Class: "only-in-b"}}},
+		{"a name of the published one, where each has one", "true true", []DiffEntry{{Path: "tmp/x1", Class: "only-in-a"}, {Path: "tmp/x9", Class: "only-in-b"}}},
+		{"a name too many", "true false false", []DiffEntry{{Path: "tmp/x1", Class: "only-in-a"}, {Path: "tmp/x9", Class: "only-in-b"}, {Path: "tmp/door", Class: "only-in-b"}}},
+		{"a name in a folder below", "false", []DiffEntry{{Path: "tmp/sub/x9", Class: "only-in-b"}}},
+		{"what one build alone made, published", "true", []DiffEntry{{Path: "opt/once", Class: "only-in-b"}}},
+		{"a name where one build alone has one", "false", []DiffEntry{{Path: "opt/backdoor", Class: "only-in-b"}}},
 	}
 	for _, test := range tests {
-		if got := between.has(DiffEntry{Path: test.path, Class: test.class}); got != test.want {
-			t.Errorf("%s %s: %v", test.class, test.path, got)
+		if got := strings.Trim(fmt.Sprint(between.unsteady(test.list)), "[]"); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
 	}
 }
