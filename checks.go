@@ -316,7 +316,7 @@ func acceptable(reason string) error {
 
 // made reports whether the check is made.
 func (c check) made(r Requirements) bool {
-	if c.accompanies != "" && !anySelects(r.Skip, c.id) && r.requires(c.accompanies, false) && r.wants(c.accompanies) {
+	if c.accompanies != "" && !anySelects(r.Skip, c.id) && (r.requires(c.accompanies, false) && r.wants(c.accompanies) || slices.Contains(r.Only, "signature.bundle")) {
 		return true
 	}
 	return r.wants(c.id) && (!c.asked || r.requires(c.id, false))

@@ -130,3 +130,14 @@ func TestBundlesAreVerifiedWithNoImageAroundThem(t *testing.T) {
 		}
 	}
 }
+
+// TestALoosePatternOfABundleIsAdvice: it warns, and the verdict stands.
+func TestALoosePatternOfABundleIsAdvice(t *testing.T) {
+	dir, root := slsaTestdata(t), filepath.Join(corpus.Dir(t), "keys/public-good-trusted-root.json")
+	file := filepath.Join(dir, "bcr/rules_lint-v1.3.1.tar.gz")
+	code, found := attested(t, "bundle", file+".intoto.jsonl", "--subject", file, "--trusted-root", root, "--source-uri", "github.com/aspect-build/rules_lint",
+		"--certificate-identity-regexp", "^https://github.com/bazel-contrib/", "--certificate-oidc-issuer", "https://token.actions.githubusercontent.com")
+	if code != 0 || found["signature.pattern"] != "warn loose-pattern" || found["signature.bundle"] != "pass" || found["attestation.provenance"] != "pass" {
+		t.Errorf("exit %d, %v", code, found)
+	}
+}

@@ -60,9 +60,6 @@ func (a *app) bundle(cmd *cobra.Command, args []string, subject string) error {
 		return err
 	}
 	o.Requirements = verify.Requirements{Only: []string{"signature.bundle"}}
-	if len(o.Signing.Patterns) > 0 {
-		o.Requirements.Only = append(o.Requirements.Only, "signature.pattern")
-	}
 	if a.flags.proving.asked() {
 		o.Requirements.Only = append(o.Requirements.Only, "attestation.provenance")
 	}

@@ -266,3 +266,20 @@ func TestBoundsHoldOnBothSides(t *testing.T) {
 		}
 	}
 }
+
+// TestACloudBuildHasTheCommitOfItsOwnSource: not that of another repository that it used.
+func TestACloudBuildHasTheCommitOfItsOwnSource(t *testing.T) {
+	const text = `{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://slsa.dev/provenance/v1","subject":[{"digest":{"sha256":"` + digest + `"}}],` +
+		`"predicate":{"buildDefinition":{"buildType":"https://cloud.google.com/build/gcb-buildtypes/google-worker/v1","externalParameters":{"buildConfigSource":{"repository":"git+https://github.com/acme/app","ref":"refs/heads/main"}},` +
+		`"resolvedDependencies":[{"uri":"git+https://github.com/acme/REPO@refs/heads/main","digest":{"gitCommit":"` + commit + `"}}]},"runDetails":{"builder":{"id":"x"}}}}`
+	for repository, want := range map[string]string{"app": commit, "other": ""} {
+		s, err := attestation.ParseStatement([]byte(strings.Replace(text, "REPO", repository, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := s.Provenance()
+		if err != nil || p.Source.Commit != want || p.Source.Repository != "https://github.com/acme/app" {
+			t.Errorf("%s: %+v, %v", repository, p, err)
+		}
+	}
+}

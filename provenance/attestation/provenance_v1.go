@@ -50,9 +50,8 @@ func (p *Provenance) readWorkflow(r *reader, external, internal object) {
 // the request and the trigger's own substitutions agree.
 func (p *Provenance) readCloudBuild(r *reader, external, internal object) {
 	config := r.object(external["buildConfigSource"], "buildConfigSource", "repository", "ref", "path")
-	commit := p.Source.Commit
 	p.Trigger = location(r.text(config, "repository"), nil)
-	p.Trigger.Ref, p.Trigger.Commit = r.text(config, "ref"), commit
+	p.Trigger.Ref = r.text(config, "ref")
 	p.Workflow = r.text(config, "path")
 	p.Source = p.Trigger
 	p.fields = r.object(internal["systemSubstitutions"], "systemSubstitutions")
