@@ -19,7 +19,7 @@ import (
 
 // programs are what installing a package with apt-get takes.
 var programs = []string{"/usr/bin/apt-get", "/usr/lib/apt/methods/http", "/usr/lib/apt/methods/store", "/usr/bin/dpkg", "/usr/bin/dpkg-deb", "/usr/bin/dpkg-query",
-	"/usr/bin/dpkg-split", "/usr/share/dpkg/cputable", "/usr/share/dpkg/ostable", "/usr/share/dpkg/tupletable", "/usr/share/dpkg/abitable", "/usr/sbin/ldconfig", "/usr/sbin/start-stop-daemon", "/usr/sbin/useradd", "/usr/bin/tar", "/usr/bin/sh", "/usr/bin/busybox"}
+	"/usr/bin/dpkg-split", "/usr/share/dpkg/cputable", "/usr/share/dpkg/ostable", "/usr/share/dpkg/tupletable", "/usr/share/dpkg/abitable", "/usr/sbin/ldconfig", "/usr/sbin/start-stop-daemon", "/usr/bin/tar", "/usr/bin/sh", "/usr/bin/busybox"}
 
 // applets are what busybox does there.
 var applets = []string{"cat", "chmod", "cp", "diff", "echo", "mkdir", "mv", "rm", "wget", "date"}
@@ -41,13 +41,12 @@ func debianRootfs(t testing.TB) string {
 	}
 	a.file("etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/bin/sh\n"))
 	a.file("etc/group", 0o644, []byte("root:x:0:\n"))
-	a.file("etc/shadow", 0o600, nil)
 	a.file("etc/apt/apt.conf.d/root", 0o644, []byte("APT::Sandbox::User \"root\";\n"))
 	a.file("var/lib/dpkg/status", 0o644, nil)
 	for _, name := range slices.Concat(programs, libraries(t)) {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			t.Fatalf("a file of Debian's apt, dpkg, dash, passwd or busybox-static: %v", err)
+			t.Fatalf("a file of Debian's apt, dpkg, dash or busybox-static: %v", err)
 		}
 		a.file(whereReal(name), 0o755, data)
 	}

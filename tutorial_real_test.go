@@ -1,0 +1,65 @@
+package verify
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/imageverify/verify/internal/builders"
+	tutorials "github.com/imageverify/verify/internal/tutorial"
+	"github.com/imageverify/verify/rebuild"
+	"github.com/imageverify/verify/rebuild/buildkit"
+)
+
+// TestTheTutorialsImagesWithRealPackageManagersAreReproduced builds with apt-get
+// and dpkg of Debian and apk of Alpine, whose logs, lists and databases are
+// theirs.
+func TestTheTutorialsImagesWithRealPackageManagersAreReproduced(t *testing.T) {
+	server := tutorials.NewServer(t)
+	contexts := tutorials.Contexts(t, server)
+	b := builders.StartBuildKit(t)
+	pool, err := buildkit.New([]string{b.Address}, buildkit.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		level  Level
+		causes []string
+		// moved is a cause once the packages have a newer version.
+		moved string
+	}{
+		{"separate", Different, []string{"unsteady unsteady-content", "noise package-log"}, ""},
+		{"cleaned", SameDigest, nil, "difference package-version python"},
+		{"alpine", SameDigest, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			context, archive := builders.Context(t, contexts[c.name]), filepath.Join(t.TempDir(), "image.tar")
+			b.Run(t, "build", "--progress=plain", "--no-cache", "--frontend=dockerfile.v0", "--local", "context="+context, "--local", "dockerfile="+context,
+				"--opt", "build-arg:SOURCE_DATE_EPOCH="+strconv.Itoa(builtEpoch), "--output", "type=oci,rewrite-timestamp=true,dest="+archive)
+			again := func() *ReproduceReport {
+				r, err := Reproduce(t.Context(), "oci-archive:"+archive, Options{Platform: "linux/amd64", Offline: true, Given: Given{Context: context},
+					Builder: pool, Building: Building{Asked: true, Network: rebuild.NetworkDefault}}, ReproduceOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			r := again()
+			t.Logf("%s  %s", r.Rebuild.Level, layerSizes(r))
+			if got := kindsAndNames(r); r.Rebuild.Level != c.level || !slices.Equal(got, c.causes) {
+				t.Errorf("level %s with the causes %q, want %s with %q\n%+v", r.Rebuild.Level, got, c.level, c.causes, r.Differences)
+			}
+			if c.moved == "" {
+				return
+			}
+			server.Release(t, "1.1")
+			defer server.Release(t, "1.0")
+			if r := again(); !slices.Contains(kindsAndNames(r), c.moved) {
+				t.Errorf("with newer packages: %s, want %s", strings.Join(kindsAndNames(r), ", "), c.moved)
+			}
+		})
+	}
+}
