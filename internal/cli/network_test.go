@@ -226,6 +226,7 @@ func listen(t *testing.T, knocks *atomic.Int64) string {
 // not off; what follows a command's name is its arguments.
 var offlineRuns = map[string][]string{
 	"verify":             {"alpine:3.20.3", "--offline"},
+	"verify bundle":      {"bundle.json", "--subject", "sha256:" + strings.Repeat("0", 64), "--offline"},
 	"verify cache":       nil,
 	"verify cache path":  nil,
 	"verify cache prune": nil,
