@@ -48,13 +48,15 @@ const (
 // files in the system's temporary folder.
 func NewBuilder(spill func() (*os.File, error), l Limits) *Builder {
 	if spill == nil {
-		spill = tempFile
+		spill = TempFile
 	}
 	return &Builder{spill: spill, limits: l.OrDefault(), memory: DefaultMemory}
 }
 
-func tempFile() (*os.File, error) {
-	f, err := os.CreateTemp("", "verify-index-*")
+// TempFile opens a file in the system's temporary folder that has no name any
+// more, where the system allows that.
+func TempFile() (*os.File, error) {
+	f, err := os.CreateTemp("", "verify-*")
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func TestABlobIsHashedByTheAlgorithmOfItsDigest(t *testing.T) {
 
 func TestALayerSpillsToTheFilesItIsGiven(t *testing.T) {
 	opened := 0
-	spill := func() (*os.File, error) { opened++; return tempFile() }
+	spill := func() (*os.File, error) { opened++; return TempFile() }
 	raw := seededLayer(t, 2, 300, 1<<18)
 	l := readLayer(t, raw, LayerOptions{Size: -1, Memory: 4 << 10, Spill: spill})
 	if opened != 2 {

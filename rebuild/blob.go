@@ -2,14 +2,12 @@ package rebuild
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/rebuild/replay"
 )
 
@@ -46,7 +44,7 @@ func WriteBlob(ctx context.Context, p *replay.Played, stamp replay.Stamp, blobs 
 		return nil, v1.Descriptor{}, err
 	}
 	defer blob.Close()
-	out := &counted{w: blob, hash: sha256.New()}
+	out := checksums.NewSumWriter(blob)
 	// The layer is assembled in one goroutine and compressed in another.
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
@@ -63,7 +61,7 @@ func WriteBlob(ctx context.Context, p *replay.Played, stamp replay.Stamp, blobs 
 	if err != nil {
 		return nil, v1.Descriptor{}, err
 	}
-	d := v1.Descriptor{Digest: out.digest(), Size: out.n}
+	d := v1.Descriptor{Digest: out.Digest(), Size: out.Size()}
 	return written, d, blob.Commit(d.Digest)
 }
 
@@ -80,27 +78,9 @@ func keep(blobs Blobs, data []byte) (v1.Hash, error) {
 		return v1.Hash{}, err
 	}
 	defer blob.Close()
-	out := &counted{w: blob, hash: sha256.New()}
+	out := checksums.NewSumWriter(blob)
 	if _, err := out.Write(data); err != nil {
 		return v1.Hash{}, err
 	}
-	return out.digest(), blob.Commit(out.digest())
-}
-
-// counted hashes and counts what it passes on.
-type counted struct {
-	w    io.Writer
-	hash hash.Hash
-	n    int64
-}
-
-func (c *counted) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.hash.Write(p[:n])
-	c.n += int64(n)
-	return n, err
-}
-
-func (c *counted) digest() v1.Hash {
-	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(c.hash.Sum(nil))}
+	return out.Digest(), blob.Commit(out.Digest())
 }

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"io"
 	"os"
+
+	"github.com/imageverify/verify/checksums"
 )
 
 // spoolMemory is how many bytes of file contents are kept in memory; what goes
@@ -45,7 +47,7 @@ func (s *spool) spill() error {
 	}
 	open := s.openFile
 	if open == nil {
-		open = tempFile
+		open = checksums.TempFile
 	}
 	f, err := open()
 	if err != nil {
@@ -88,15 +90,6 @@ func (s *spool) Close() error {
 		return nil
 	}
 	return s.file.Close()
-}
-
-func tempFile() (*os.File, error) {
-	f, err := os.CreateTemp("", "verify-replay-*")
-	if err != nil {
-		return nil, err
-	}
-	os.Remove(f.Name()) // where an open file cannot be removed, it stays until the system cleans up
-	return f, nil
 }
 
 // SpoolError says that the temporary file of a replay failed: a fault of this

@@ -381,7 +381,7 @@ func TestLayersBelowAreBounded(t *testing.T) {
 
 func TestContentsAreKeptInMemoryOrInAFile(t *testing.T) {
 	opened := 0
-	open := func() (*os.File, error) { opened++; return tempFile() }
+	open := func() (*os.File, error) { opened++; return checksums.TempFile() }
 	for _, c := range []struct{ size, files int }{{0, 0}, {spoolMemory, 0}, {spoolMemory + 1, 1}, {2*spoolMemory + 5, 1}} {
 		opened = 0
 		s := &spool{openFile: open}

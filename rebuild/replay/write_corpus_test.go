@@ -4,11 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imageverify/verify/checksums"
 	"github.com/imageverify/verify/internal/corpus"
 	"github.com/imageverify/verify/provenance/dockerfile"
 )
@@ -42,13 +46,13 @@ func readFacts(t *testing.T, name string) factFile {
 
 // blobSum hashes and counts a compressed layer.
 type blobSum struct {
-	sha256 []byte
+	digest v1.Hash
 	size   int64
 }
 
 func compressed(t *testing.T, in Input, stamp Stamp) (*Written, blobSum) {
 	t.Helper()
-	sum := &summed{w: discard{}, hash: sha256.New()}
+	sum := checksums.NewSumWriter(io.Discard)
 	z := Compress(sum)
 	w, err := WriteLayer(t.Context(), in, stamp, z)
 	if err != nil {
@@ -57,12 +61,8 @@ func compressed(t *testing.T, in Input, stamp Stamp) (*Written, blobSum) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return w, blobSum{sum.hash.Sum(nil), sum.n}
+	return w, blobSum{sum.Digest(), sum.Size()}
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func TestBlobsOfPublishedImagesFollowFromGit(t *testing.T) {
 	git := filepath.Join(corpus.Dir(t), "git")
@@ -88,7 +88,7 @@ func TestBlobsOfPublishedImagesFollowFromGit(t *testing.T) {
 					Context: gitFolder(t, filepath.Join(git, c.mirror), facts.Source.Commit, f.Directory)}
 				at := func(string) (time.Time, bool) { return time.Unix(written[f.Architecture], 0), true }
 				w, blob := compressed(t, in, Stamp{Time: at})
-				if got := "sha256:" + hex.EncodeToString(blob.sha256); got != f.Layer.Digest || blob.size != f.Layer.Size {
+				if got := blob.digest.String(); got != f.Layer.Digest || blob.size != f.Layer.Size {
 					t.Errorf("%s%s: %s of %d bytes, published %s of %d", f.Architecture, f.Variant, got, blob.size, f.Layer.Digest, f.Layer.Size)
 				}
 				if len(w.Times) != c.times || len(w.Undated) > 0 {
