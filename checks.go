@@ -225,7 +225,7 @@ var checkTable = append([]check{
 		required: never,
 		asked:    true,
 		fails:    signatureFails,
-		others:   []string{"no-accepted-signer", "no-trusted-root", "not-built-in", "over-limit", "blob-absent", "offline", "no-network", "unreadable"},
+		others:   []string{"no-accepted-signer", "no-trusted-root", "not-built-in", "over-limit", "revocation-unknown", "blob-absent", "offline", "no-network", "unreadable"},
 		find:     findSigned,
 	},
 	{

@@ -106,6 +106,7 @@ var reasonTexts = withPins(map[string]string{
 	"no-sct":                "no certificate transparency log that is trusted vouches for the certificate",
 	"no-signature":          "the checksum file, the image or the statement has no signature",
 	"no-timestamp":          "a signed timestamp is demanded, and there is none",
+	"revocation-unknown":    "the certificate names services to ask whether it is revoked, and none is asked",
 	"no-trusted-root":       "the keys of the logs and authorities to be trusted are not at hand",
 	"not-a-signature":       "a signed statement of another kind than a signature of the image",
 	"not-built-in":          "this program was built without what verifies it",

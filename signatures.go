@@ -75,7 +75,7 @@ func (s *session) verified(ctx context.Context, f *facts, digest v1.Hash, what s
 	if s.options.Signatures == nil {
 		return nil, nil
 	}
-	return s.signedSubject(ctx, f.set, digest, what == "index")
+	return s.signedSubject(ctx, f, digest, what == "index")
 }
 
 // byAttachment are the results, for each attachment one a layer, in the layers'

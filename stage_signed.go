@@ -82,7 +82,7 @@ func (s *session) readSigned(ctx context.Context, f *facts, n need) error {
 	}
 	defer s.timeStage("signatures")()
 	for i, digest := range f.img.Subjects() {
-		subject, err := s.signedSubject(ctx, f.set, digest, i > 0)
+		subject, err := s.signedSubject(ctx, f, digest, i > 0)
 		if err != nil {
 			return err
 		}
@@ -93,8 +93,8 @@ func (s *session) readSigned(ctx context.Context, f *facts, n need) error {
 
 // signedSubject reads what is attached to one digest, once for all images of the
 // set. The error is that of ctx.
-func (s *session) signedSubject(ctx context.Context, set *image.Set, digest v1.Hash, index bool) (*signedSubject, error) {
-	key := blobKey{set: set, digest: digest}
+func (s *session) signedSubject(ctx context.Context, f *facts, digest v1.Hash, index bool) (*signedSubject, error) {
+	key := blobKey{set: f.set, digest: digest}
 	s.mu.Lock()
 	once := s.signed[key]
 	if once == nil {
@@ -105,7 +105,7 @@ func (s *session) signedSubject(ctx context.Context, set *image.Set, digest v1.H
 	once.Lock()
 	defer once.Unlock()
 	if once.subject == nil {
-		found := s.readSubject(ctx, set, digest)
+		found := s.readSubject(ctx, f, digest)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -115,9 +115,9 @@ func (s *session) signedSubject(ctx context.Context, set *image.Set, digest v1.H
 	return once.subject, nil
 }
 
-func (s *session) readSubject(ctx context.Context, set *image.Set, digest v1.Hash) *signedSubject {
+func (s *session) readSubject(ctx context.Context, f *facts, digest v1.Hash) *signedSubject {
 	subject := &signedSubject{digest: digest}
-	found, err := set.Attached(ctx, digest)
+	found, err := f.set.Attached(ctx, digest)
 	if err != nil {
 		subject.err = err
 		return subject
@@ -139,15 +139,32 @@ func (s *session) readSubject(ctx context.Context, set *image.Set, digest v1.Has
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelSigned)
+	what := s.toVerify(f, digest)
 	for i := range subject.items {
-		g.Go(func() error { s.verifyItem(gctx, digest, &subject.items[i]); return nil })
+		g.Go(func() error { s.verifyItem(gctx, what, &subject.items[i]); return nil })
 	}
 	_ = g.Wait()
 	return subject
 }
 
+// toVerify says what the items of a digest must be signatures of.
+func (s *session) toVerify(f *facts, digest v1.Hash) signed.Item {
+	what := signed.Item{Subject: digest}
+	if given, _ := s.givenName(f.set); given != "" {
+		what.Repository, _, _ = splitName(given)
+	}
+	described, size := f.img.Descriptor, len(f.img.Manifest().Raw)
+	for _, x := range f.img.Indexes {
+		if x.Descriptor.Digest == digest {
+			described, size = x.Descriptor, len(x.Raw)
+		}
+	}
+	what.SubjectType, what.SubjectSize = string(described.MediaType), int64(size)
+	return what
+}
+
 // verifyItem reads one item and has it verified.
-func (s *session) verifyItem(ctx context.Context, subject v1.Hash, item *signedItem) {
+func (s *session) verifyItem(ctx context.Context, what signed.Item, item *signedItem) {
 	if item.err != nil {
 		return
 	}
@@ -157,9 +174,8 @@ func (s *session) verifyItem(ctx context.Context, subject v1.Hash, item *signedI
 			return
 		}
 	}
-	item.result = s.options.Signatures.Verify(ctx, signed.Item{
-		Subject: subject, Kind: item.kind, MediaType: string(item.layer.MediaType), Content: content, Annotations: item.layer.Annotations,
-	})
+	what.Kind, what.MediaType, what.Content, what.Annotations = item.kind, string(item.layer.MediaType), content, item.layer.Annotations
+	item.result = s.options.Signatures.Verify(ctx, what)
 }
 
 // readBundles reads the bundles that the user names.

@@ -31,6 +31,8 @@ type signingFlags struct {
 	trustedRoot     string
 	tufMirror       string
 	tufRoot         string
+	trustStore      string
+	trustPolicy     string
 	annotations     []string
 	threshold       int
 	ignoreLog       bool
@@ -57,6 +59,8 @@ func (f *signingFlags) add(set *pflag.FlagSet) {
 	set.StringVar(&f.trustedRoot, "trusted-root", "", "take the keys of logs and authorities from the sigstore trusted root in `FILE`")
 	set.StringVar(&f.tufMirror, "tuf-mirror", "", "fetch the trusted root from the TUF mirror at `URL` (default: sigstore's public one)")
 	set.StringVar(&f.tufRoot, "tuf-root", "", "believe the mirror by the first root.json in `FILE` (needed with --tuf-mirror)")
+	set.StringVar(&f.trustStore, "trust-store", "", "take the certificates that Notary Project signatures must lead to from the trust store in `DIR`")
+	set.StringVar(&f.trustPolicy, "trust-policy", "", "accept Notary Project signatures by the trust policy in `FILE`")
 	set.StringArrayVarP(&f.annotations, "annotations", "a", nil, "demand the annotation `KEY=VALUE` in the signed payload (repeatable)")
 	set.IntVar(&f.threshold, "signature-threshold", 1, "demand the signatures of `N` different accepted signers")
 	set.BoolVar(&f.ignoreLog, "insecure-ignore-tlog", false, "accept signatures that no transparency log has")
@@ -78,7 +82,7 @@ func (f *signingFlags) onImage() bool {
 }
 
 // names reports whether the flags name a signer.
-func (f *signingFlags) names() bool { return len(f.keys) > 0 || f.byCertificate() }
+func (f *signingFlags) names() bool { return len(f.keys) > 0 || f.trustPolicy != "" || f.trustStore != "" || f.byCertificate() }
 
 func (f *signingFlags) byCertificate() bool {
 	return f.identity != "" || f.identityPattern != "" || f.issuer != "" || f.issuerPattern != "" || f.byWorkflow()
@@ -151,8 +155,30 @@ func (a *app) policy(ctx context.Context, o verify.Options) (signature.Policy, e
 		}
 		p.Identities = []signature.Identity{id}
 	}
+	if p.Notary, err = f.notary(); err != nil {
+		return p, err
+	}
 	p.Authority, err = f.authority()
 	return p, err
+}
+
+// notary is what Notary Project signatures are verified by; nil where no flag names it.
+func (f *signingFlags) notary() (*signature.Notary, error) {
+	if f.trustPolicy == "" && f.trustStore == "" {
+		return nil, nil
+	}
+	if f.trustPolicy == "" || f.trustStore == "" {
+		return nil, usagef("--trust-policy and --trust-store need each other")
+	}
+	data, err := readNamed("trust-policy", f.trustPolicy, signature.MaxTrustPolicy)
+	if err != nil {
+		return nil, err
+	}
+	notary, err := signature.NewNotary(f.trustStore, data)
+	if err != nil {
+		return nil, &verify.RunError{Code: "trust-policy", Message: fmt.Sprintf("trust-policy %s: %v", f.trustPolicy, err), Input: f.trustPolicy}
+	}
+	return notary, nil
 }
 
 // accepted is the identity that the flags name.

@@ -23,6 +23,8 @@ type Policy struct {
 	Keys []Key
 	// Identities are the accepted identities of certificates: any is enough.
 	Identities []Identity
+	// Notary is what Notary Project signatures are verified by; nil accepts none.
+	Notary *Notary
 	// Authority is the certificate authority in place of the trusted root's; nil is
 	// the trusted root's.
 	Authority *Authority
@@ -117,4 +119,4 @@ func (p Policy) validate() error {
 }
 
 // accepts reports whether the policy accepts anybody.
-func (p Policy) accepts() bool { return len(p.Keys)+len(p.Identities) > 0 }
+func (p Policy) accepts() bool { return len(p.Keys)+len(p.Identities) > 0 || p.Notary != nil }

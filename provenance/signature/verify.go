@@ -42,8 +42,22 @@ func (v *Verifier) Verify(ctx context.Context, item signed.Item) (r signed.Resul
 		return v.judge(e, c, err, item.Subject)
 	case signed.Envelope:
 		return v.envelope(item)
+	case signed.Notary:
+		return v.notary(ctx, item)
 	}
 	return refuse(signed.Result{}, faultf(signed.NotBuiltIn, "signatures of the form %q cannot be verified here", item.Kind))
+}
+
+// notary verifies a Notary Project signature, where a trust policy is given.
+func (v *Verifier) notary(ctx context.Context, item signed.Item) signed.Result {
+	if v.policy.Notary != nil {
+		return v.policy.Notary.verify(ctx, item)
+	}
+	var r signed.Result
+	if _, err := readNotary(item, &r); err != nil {
+		return refuse(r, err)
+	}
+	return refuse(r, faultf(signed.NoAcceptedSigner, "signed, by its own account, by %s; no trust policy is given (--trust-policy and --trust-store)", r.Signer))
 }
 
 // envelope verifies every signature of an envelope; one that is valid is enough.
@@ -219,6 +233,9 @@ func (p Policy) Accepted() []string {
 			text += fmt.Sprintf(" (workflow %+v)", id.Workflow)
 		}
 		out = append(out, text)
+	}
+	if p.Notary != nil {
+		out = append(out, p.Notary.names()...)
 	}
 	return out
 }

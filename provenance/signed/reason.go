@@ -27,24 +27,25 @@ const (
 	NoSCT       = "no-sct"        // no certificate log has promised to publish the certificate
 
 	// About what was signed.
-	OtherDigest    = "other-digest"       // another digest is signed
-	OtherClaims    = "annotations-differ" // the payload has not the annotations asked for
-	NotASignature  = "not-a-signature"    // a signed statement of another kind
-	WrongType      = "wrong-type"         // a type or media type is not what it must be
-	Malformed      = "malformed"          // it does not parse
-	Ambiguous      = "ambiguous"          // it parses, and two readers could read it differently
-	OverLimit      = "over-limit"         // over a bound
-	NoTrustedRoot  = "no-trusted-root"    // keys of logs and authorities are not at hand
-	NotBuiltIn     = "not-built-in"       // this program cannot verify such
-	ThresholdUnmet = "threshold-unmet"    // fewer signers than asked for
-	NoSignature    = "no-signature"       // nothing signed is there
+	OtherDigest       = "other-digest"       // another digest is signed
+	OtherClaims       = "annotations-differ" // the payload has not the annotations asked for
+	NotASignature     = "not-a-signature"    // a signed statement of another kind
+	WrongType         = "wrong-type"         // a type or media type is not what it must be
+	Malformed         = "malformed"          // it does not parse
+	Ambiguous         = "ambiguous"          // it parses, and two readers could read it differently
+	OverLimit         = "over-limit"         // over a bound
+	NoTrustedRoot     = "no-trusted-root"    // keys of logs and authorities are not at hand
+	RevocationUnknown = "revocation-unknown" // nobody was asked whether the certificate is revoked
+	NotBuiltIn        = "not-built-in"       // this program cannot verify such
+	ThresholdUnmet    = "threshold-unmet"    // fewer signers than asked for
+	NoSignature       = "no-signature"       // nothing signed is there
 )
 
 // Unjudged reports whether a reason says that the item could not be judged, rather
 // than that it is not valid.
 func Unjudged(reason string) bool {
 	switch reason {
-	case NoAcceptedSigner, NoTrustedRoot, NotBuiltIn, OverLimit:
+	case NoAcceptedSigner, NoTrustedRoot, NotBuiltIn, OverLimit, RevocationUnknown:
 		return true
 	}
 	return false

@@ -30,6 +30,11 @@ const (
 type Item struct {
 	// Subject is the digest that must be what was signed.
 	Subject v1.Hash
+	// SubjectType is the media type of what Subject names, SubjectSize its size in
+	// bytes, Repository the image's name with its host; "" where it has none.
+	SubjectType string
+	SubjectSize int64
+	Repository  string
 	// Kind is the form of Content.
 	Kind Kind
 	// MediaType is that of the layer that holds Content; "" for a file.
