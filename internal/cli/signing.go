@@ -82,7 +82,9 @@ func (f *signingFlags) onImage() bool {
 }
 
 // names reports whether the flags name a signer.
-func (f *signingFlags) names() bool { return len(f.keys) > 0 || f.trustPolicy != "" || f.trustStore != "" || f.byCertificate() }
+func (f *signingFlags) names() bool {
+	return len(f.keys) > 0 || f.trustPolicy != "" || f.trustStore != "" || f.byCertificate()
+}
 
 func (f *signingFlags) byCertificate() bool {
 	return f.identity != "" || f.identityPattern != "" || f.issuer != "" || f.issuerPattern != "" || f.byWorkflow()
