@@ -80,8 +80,8 @@ func (s *Statement) Provenance() (*Provenance, error) {
 	return p, nil
 }
 
-// gitHubLike are the build types of GitHub's runners whose environment tells the
-// reference that was built.
+// byGitHub reports whether a workflow of GitHub made it, so that its certificate must
+// agree with it.
 func (p *Provenance) byGitHub() bool {
 	return strings.HasPrefix(p.BuildType, generator) || strings.HasPrefix(p.BuildType, generator+"-go@") ||
 		p.BuildType == gitHubWorkflow || p.BuildType == containerBased || strings.HasPrefix(p.Builder, "https://github.com/") && p.Trigger.Repository != "" && !p.byBuildKit()
