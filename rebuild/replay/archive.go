@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,6 +157,10 @@ func (p *player) readContent(r io.Reader, it *item) error {
 	return nil
 }
 
+// capabilitySizes are those of struct vfs_cap_data, in its three revisions
+// (Linux, include/uapi/linux/capability.h).
+var capabilitySizes = []int{12, 20, 24}
+
 // checkMember refuses what builders refuse, or do in ways of their own.
 func (p *player) checkMember(e *checksums.Entry, typeflag byte) error {
 	switch {
@@ -169,6 +174,8 @@ func (p *player) checkMember(e *checksums.Entry, typeflag byte) error {
 		return cannot(ArchiveUnusual, "%s has type %q", e.Path, typeflag)
 	case e.Type == tar.TypeChar && e.Devmajor == 0 && e.Devminor == 0:
 		return cannot(ArchiveUnusual, "%s is what an overlay takes for a removal", e.Path)
+	case e.Xattrs[capability] != "" && !slices.Contains(capabilitySizes, len(e.Xattrs[capability])):
+		return cannot(ArchiveUnusual, "%s has %d bytes of capabilities, which Linux does not take", e.Path, len(e.Xattrs[capability]))
 	case strings.IndexByte("0123456g", e.Type) < 0:
 		return cannot(ArchiveUnusual, "%s has type %q", e.Path, e.Type)
 	}

@@ -21,7 +21,7 @@ import (
 func TestArchivesAreUnpackedAsBuildersDo(t *testing.T) {
 	device := tar.Header{Typeflag: tar.TypeChar, Name: "dev/null", Mode: 0o666, Devmajor: 1, Devminor: 3}
 	withAttributes := file("ping", 0o4755)
-	withAttributes.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": "cap", "SCHILY.xattr.user.note": "n"}
+	withAttributes.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": strings.Repeat("c", 20), "SCHILY.xattr.user.note": "n"}
 	owned := file("owned", 0o640)
 	owned.Uid, owned.Gid, owned.Uname, owned.Gname = 7, 8, "lp", "lp"
 	later := folder("d", 0o700)
@@ -159,7 +159,7 @@ func TestEveryChangeOfTheTarballChangesTheLayer(t *testing.T) {
 		headers := []tar.Header{folder("bin", 0o755), file("bin/sh", 0o755), hardlink("bin/ash", "bin/sh"), file("bin/ls", 0o755),
 			folder("etc", 0o755), symlink("etc/mtab", "/proc/mounts"),
 			{Typeflag: tar.TypeChar, Name: "dev", Mode: 0o666, Devmajor: 1, Devminor: 3}}
-		headers[3].PAXRecords = map[string]string{"SCHILY.xattr.security.capability": "one"}
+		headers[3].PAXRecords = map[string]string{"SCHILY.xattr.security.capability": strings.Repeat("1", 20)}
 		result, err := Layer(t.Context(), Input{Directive: addOf("/", "a.tar"), Dialect: BuildKit,
 			Context: archiveContext(makeTar(t, contents, change(headers)...))})
 		if err != nil {
@@ -191,7 +191,7 @@ func TestEveryChangeOfTheTarballChangesTheLayer(t *testing.T) {
 		"device number":         func(h []tar.Header) []tar.Header { h[6].Devminor = 5; return h },
 		"device's kind":         func(h []tar.Header) []tar.Header { h[6].Typeflag = tar.TypeBlock; return h },
 		"capability": func(h []tar.Header) []tar.Header {
-			h[3].PAXRecords = map[string]string{"SCHILY.xattr.security.capability": "two"}
+			h[3].PAXRecords = map[string]string{"SCHILY.xattr.security.capability": strings.Repeat("2", 24)}
 			return h
 		},
 		"capability dropped": func(h []tar.Header) []tar.Header { h[3].PAXRecords = nil; return h },

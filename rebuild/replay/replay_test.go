@@ -189,6 +189,8 @@ func TestWhatTheSourceDoesNotDecideIsNotReplayed(t *testing.T) {
 		{"an entry that leaves the root", ArchiveEscapes, Classic, addOf("/", "a.tar"), archive(file("../x", 0o644)), nil},
 		{"a hard link that leaves the root", ArchiveEscapes, Classic, addOf("/", "a.tar"), archive(hardlink("x", "../../etc/passwd")), nil},
 		{"an overlay's own removal", ArchiveUnusual, Classic, addOf("/", "a.tar"), archive(tar.Header{Typeflag: tar.TypeChar, Name: "x"}), nil},
+		{"capabilities that no kernel takes", ArchiveUnusual, BuildKit, addOf("/", "a.tar"), archive(tar.Header{Typeflag: tar.TypeReg, Name: "x", Mode: 0o755, Size: 1,
+			PAXRecords: map[string]string{"SCHILY.xattr.security.capability": strings.Repeat("c", 21)}}), nil},
 		{"links in a circle", Conflict, Classic, addOf("/", "a.tar"), archive(symlink("a", "b"), symlink("b", "a"), file("a/x", 0o644)), nil},
 		{"a file where a directory is needed", Conflict, Classic, copyOf("/x/", "f"), plain, fileBelow},
 		{"BuildKit: a file over a directory", Conflict, BuildKit, copyOf("/", "f"), plain, below(lowerDir("f", 0o755))},
