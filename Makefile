@@ -34,8 +34,8 @@ builders:
 	out="$${XDG_CACHE_HOME:-$$HOME/.cache}/verify-builders/buildkit-$$version/" && mkdir -p "$$out" && \
 	cd "$$(go list -m -f '{{.Dir}}' github.com/moby/buildkit)" && \
 	CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags='-s -w' -o "$$out" ./cmd/buildkitd ./cmd/buildctl
-	version=$$(go list -m -f '{{.Version}}' github.com/sigstore/cosign/v2) && \
+	version=v2.6.5 && \
 	go mod download github.com/sigstore/cosign/v2@$$version && \
 	out="$${XDG_CACHE_HOME:-$$HOME/.cache}/verify-builders/cosign-$$version/" && mkdir -p "$$out" && \
-	cd "$$(go list -m -f '{{.Dir}}' github.com/sigstore/cosign/v2)" && \
+	cd "$$(go env GOMODCACHE)/github.com/sigstore/cosign/v2@$$version" && \
 	go build -mod=readonly -trimpath -ldflags='-s -w' -o "$$out" ./cmd/cosign

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,18 +15,7 @@ import (
 // real builders made. With VERIFY_REAL the module is downloaded.
 func slsaTestdata(t *testing.T) string {
 	t.Helper()
-	const module = "github.com/slsa-framework/slsa-verifier/v2@v2.7.1"
-	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(module))
-	if _, err := os.Stat(dir); err != nil {
-		corpus.Real(t)
-		if out, err := exec.Command("go", "mod", "download", module).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
+	dir := corpus.Module(t, "github.com/slsa-framework/slsa-verifier/v2@v2.7.1")
 	return filepath.Join(dir, "cli/slsa-verifier/testdata")
 }
 

@@ -249,12 +249,8 @@ func readNamed(flag, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// keyServices are the kinds of keys that the program as it is released does not know,
-// with the build tag that it needs.
-var keyServices = []struct{ prefix, tag string }{
-	{"awskms://", "kms"}, {"azurekms://", "kms"}, {"gcpkms://", "kms"}, {"hashivault://", "kms"}, {"k8s://", "kms"},
-	{"pkcs11:", "pkcs11key"},
-}
+// keyServices are where keys may be that this program does not ask.
+var keyServices = []string{"awskms://", "azurekms://", "gcpkms://", "hashivault://", "k8s://", "pkcs11:"}
 
 // readKeys reads the public keys that a value of --key means.
 func (a *app) readKeys(ctx context.Context, ref string, o verify.Options) ([]signature.Key, error) {
@@ -271,8 +267,8 @@ func (a *app) readKeys(ctx context.Context, ref string, o verify.Options) ([]sig
 
 func (a *app) keyData(ctx context.Context, ref string, o verify.Options) ([]byte, error) {
 	for _, s := range keyServices {
-		if strings.HasPrefix(ref, s.prefix) {
-			return nil, usagef("--key %s: this program was built without such keys; build it with -tags %s", ref, s.tag)
+		if strings.HasPrefix(ref, s) {
+			return nil, usagef("--key %s: keys are not fetched from there; write the public key to a file (cosign public-key --key %s > key.pub) and give that", ref, ref)
 		}
 	}
 	if name, ok := strings.CutPrefix(ref, "env://"); ok {

@@ -3,34 +3,19 @@ package attestation_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/imageverify/verify/internal/corpus"
 	"github.com/imageverify/verify/provenance/attestation"
 )
 
 // moduleDir is where the source of slsa-verifier lies, whose test data is real
-// provenance. It is in nobody's go.mod: with VERIFY_REAL it is downloaded.
+// provenance.
 func moduleDir(t *testing.T) string {
 	t.Helper()
-	const module = "github.com/slsa-framework/slsa-verifier/v2@v2.7.1"
-	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(module))
-	if _, err := os.Stat(dir); err == nil {
-		return dir
-	}
-	if os.Getenv("VERIFY_REAL") == "" {
-		t.Skipf("%s is not in the module cache: set VERIFY_REAL to download it", module)
-	}
-	if out, err := exec.Command("go", "mod", "download", module).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return dir
+	return corpus.Module(t, "github.com/slsa-framework/slsa-verifier/v2@v2.7.1")
 }
 
 func read(t *testing.T, name string) []byte {

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -106,6 +110,8 @@ COPY --exclude=*.md dir /excluded/
 COPY --from=src --chown=3:4 /src/one.txt /from/
 ADD --checksum=sha256:%[1]s %[2]s/file.txt /remote/file.txt
 ADD --chmod=600 %[2]s/file.txt /remote/named
+ADD %[2]s/repo.git /repo/
+ADD --keep-git-dir=true %[2]s/repo.git#main:sub /kept/
 HEALTHCHECK --interval=1m --start-interval=2s CMD ["true"]
 STOPSIGNAL SIGTERM
 LABEL last=yes
@@ -152,6 +158,38 @@ USER 1000:1000
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["mysqld", "--user=mysql", "a & b <c>"]
 `
+
+// backquoted is escaped by backquotes, which leaves backslashes alone, and has the
+// line ends of Windows.
+var backquoted = strings.ReplaceAll("# escape=`\n"+`FROM scratch AS base
+ADD rootfs.tar.gz /
+FROM base
+ENV BACK=a\b QUOTED="two ^
+words" ESC=^$BACK
+ENV PLAIN $BACK\c
+LABEL path=C:\dir "k\l"="m\n"
+RUN echo one ^
+  && echo two\\three
+
+RUN ["/bin/echo", "list"]
+COPY one.txt two.txt ^
+  /two/
+COPY --chown=1:2 one.txt /chowned
+WORKDIR /work\dir
+ARG LATE=x
+RUN echo $LATE ^
+# a comment
+  end
+EXPOSE 80 ^
+  443
+VOLUME /vone
+USER daemon
+STOPSIGNAL SIGQUIT
+ONBUILD RUN echo ^
+  child
+ENTRYPOINT ["/bin/sh", "-c"]
+CMD echo a\b
+`, "\n", "\r\n")
 
 // contextFor writes a build context with a real root file system.
 func contextFor(t testing.TB, text string) string {
@@ -209,10 +247,41 @@ func oneConfig(t testing.TB, archive string) *v1.ConfigFile {
 	return configs[0]
 }
 
+// remoteFiles serves a file under every name, but for /repo.git, which is a git
+// repository.
+func remoteFiles(t *testing.T) http.Handler {
+	t.Helper()
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"init", "-q", "-b", "main", "work"}, {"-C", "work", "add", "."},
+		{"-C", "work", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "a"}, {"clone", "-q", "--bare", "work", "repo.git"},
+	} {
+		if args[len(args)-1] == "." {
+			if err := os.CopyFS(filepath.Join(dir, "work"), fstest.MapFS{"sub/file.txt": {Data: []byte("in git")}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	path, err := exec.Command("git", "--exec-path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := &cgi.Handler{Path: filepath.Join(strings.TrimSpace(string(path)), "git-http-backend"), Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"}}
+	mux := http.NewServeMux()
+	mux.Handle("/repo.git/", backend)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "remote") })
+	return mux
+}
+
 // buildAll builds the Dockerfiles with every builder, side by side.
 func buildAll(t *testing.T) []built {
 	args := map[string]string{"GLOBAL": "given", "VERSION": "2.0"}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "remote") }))
+	server := httptest.NewServer(remoteFiles(t))
 	t.Cleanup(server.Close)
 	latest := fmt.Sprintf(newest, fmt.Sprintf("%x", sha256.Sum256([]byte("remote"))), server.URL)
 	var out []built
@@ -223,7 +292,8 @@ func buildAll(t *testing.T) []built {
 		out = append(out, b)
 	}
 	context, dir := contextFor(t, everything), t.TempDir()
-	latestContext, officialContext := contextFor(t, latest), contextFor(t, official)
+	windows := strings.ReplaceAll(backquoted, "^", "`")
+	latestContext, officialContext, windowsContext := contextFor(t, latest), contextFor(t, official), contextFor(t, windows)
 	file := func(name string) string { return filepath.Join(dir, name+".tar") }
 	t.Run("build", func(t *testing.T) {
 		t.Run("docker", func(t *testing.T) {
@@ -238,6 +308,9 @@ func buildAll(t *testing.T) []built {
 			d.BuildClassic(t, "t/official", officialContext)
 			d.Save(t, "t/official", file("official"))
 			add(built{"the classic builder, of an official image", official, dockerfile.Classic, nil, oneConfig(t, file("official"))})
+			d.BuildClassic(t, "t/windows", windowsContext)
+			d.Save(t, "t/windows", file("windows"))
+			add(built{"the classic builder, with backquotes", windows, dockerfile.Classic, nil, oneConfig(t, file("windows"))})
 			d.BuildKit(t, "t/bk", context, buildArgs(args)...)
 			d.Save(t, "t/bk", file("bk"))
 			add(built{"BuildKit in Docker 20.10", everything, dockerfile.BuildKit, args, oneConfig(t, file("bk"))})
@@ -250,6 +323,8 @@ func buildAll(t *testing.T) []built {
 			b.Build(t, latestContext, file("latest"), "1460000000")
 			b.Build(t, officialContext, file("official-bk"), "1460000000")
 			add(built{"BuildKit, of an official image", official, dockerfile.BuildKit, nil, oneConfig(t, file("official-bk"))})
+			b.Build(t, windowsContext, file("windows-bk"), "1460000000")
+			add(built{"BuildKit, with backquotes", windows, dockerfile.BuildKit, nil, oneConfig(t, file("windows-bk"))})
 			add(built{"the newest of BuildKit", latest, dockerfile.BuildKit, nil, oneConfig(t, file("latest"))})
 		})
 		t.Run("buildah", func(t *testing.T) {
@@ -259,12 +334,15 @@ func buildAll(t *testing.T) []built {
 			b.Push(t, "t/combined", "oci-archive:"+file("combined"))
 			b.Build(t, "t/official", officialContext, "--layers", "--timestamp", "0")
 			b.Push(t, "t/official", "oci-archive:"+file("official-buildah"))
+			b.Build(t, "t/windows", windowsContext, "--layers", "--timestamp", "0")
+			b.Push(t, "t/windows", "oci-archive:"+file("windows-buildah"))
+			add(built{"buildah, with backquotes", windows, dockerfile.Buildah, nil, oneConfig(t, file("windows-buildah"))})
 			add(built{"buildah, of an official image", official, dockerfile.Buildah, nil, oneConfig(t, file("official-buildah"))})
 			add(built{"buildah", everything, dockerfile.Buildah, args, oneConfig(t, file("combined"))})
 		})
 	})
-	if len(out) != 9 {
-		t.Fatalf("%d images were built, want 9", len(out))
+	if len(out) != 12 {
+		t.Fatalf("%d images were built, want 12", len(out))
 	}
 	return out
 }

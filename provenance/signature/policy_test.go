@@ -49,7 +49,7 @@ func TestAKeySignatureIsRefusedForWhatIsWrongWithIt(t *testing.T) {
 		"a name is accepted, not a key":  {w.ByKey(key, simplePayload(), "").Simple(image), byAlice(), signed.IdentityMismatch, false},
 		"a timestamp is demanded":        {w.ByKey(key, simplePayload(), "").Simple(image), demanding(mine), signed.NoTimestamp, true},
 		"a form that nobody verifies":    {signed.Item{Kind: "other", Content: []byte("x")}, mine, signed.NotBuiltIn, false},
-		"Notary's form":                  {signed.Item{Kind: signed.Notary, Content: []byte("x")}, mine, signed.NotBuiltIn, false},
+		"Notary's form":                  {signed.Item{Kind: signed.Notary, Content: []byte("x")}, mine, signed.WrongType, false},
 		"an envelope with another's key": {w.ByKey(other, signStatement(), signaturetest.StatementType).Attestation(image), mine, signed.IdentityMismatch, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 const (
 	sigstoreGo = "github.com/sigstore/sigstore-go"
-	cosign     = "github.com/sigstore/cosign/v2"
+	cosign     = "github.com/sigstore/cosign/v2@v2.6.5"
 	rootGood   = "examples/trusted-root-public-good.json"
 	rootLocal  = "pkg/testing/data/trusted-roots/scaffolding.json"
 	github     = "https://github.com/login/oauth"
