@@ -2,7 +2,6 @@ package verify_test
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,7 +145,7 @@ type lying struct {
 }
 
 func (l lying) Build(_ context.Context, r rebuild.Request) (*rebuild.Result, error) {
-	_, err := r.Output.(io.Writer).Write(l.data)
+	_, err := r.Output.Write(l.data)
 	return &rebuild.Result{Form: l.form, Environment: rebuild.Environment{Builder: "lying"}}, err
 }
 

@@ -38,7 +38,9 @@ func (c *classic) loadBases(ctx context.Context, r *rebuild.Request, left *lefto
 		}
 		id := m.Config.Digest.String()
 		ids[b.Name] = id
-		var found struct{ Id string }
+		var found struct {
+			ID string `json:"Id"`
+		}
 		if c.ask(ctx, "/images/"+url.PathEscape(id)+"/json", &found) == nil {
 			left.kept = append(left.kept, m.Config.Digest.Hex)
 			continue

@@ -115,35 +115,35 @@ func (s *stream) Close() error {
 	return body.Close()
 }
 
-// readOnly is the answer to whoever asks for more than to read.
-var readOnly = fmt.Errorf("the image is only shown: %w", errdefs.ErrNotImplemented)
+// errReadOnly is the answer to whoever asks for more than to read.
+var errReadOnly = fmt.Errorf("the image is only shown: %w", errdefs.ErrNotImplemented)
 
 // Update, Walk, Delete, Status, ListStatuses, Abort and Writer implement the
 // rest of content.Store, by refusing it.
 func (s *store) Update(context.Context, content.Info, ...string) (content.Info, error) {
-	return content.Info{}, readOnly
+	return content.Info{}, errReadOnly
 }
 
 // Walk refuses.
-func (s *store) Walk(context.Context, content.WalkFunc, ...string) error { return readOnly }
+func (s *store) Walk(context.Context, content.WalkFunc, ...string) error { return errReadOnly }
 
 // Delete refuses.
-func (s *store) Delete(context.Context, digest.Digest) error { return readOnly }
+func (s *store) Delete(context.Context, digest.Digest) error { return errReadOnly }
 
 // Status refuses.
 func (s *store) Status(context.Context, string) (content.Status, error) {
-	return content.Status{}, readOnly
+	return content.Status{}, errReadOnly
 }
 
 // ListStatuses refuses.
 func (s *store) ListStatuses(context.Context, ...string) ([]content.Status, error) {
-	return nil, readOnly
+	return nil, errReadOnly
 }
 
 // Abort refuses.
-func (s *store) Abort(context.Context, string) error { return readOnly }
+func (s *store) Abort(context.Context, string) error { return errReadOnly }
 
 // Writer refuses.
 func (s *store) Writer(context.Context, ...content.WriterOpt) (content.Writer, error) {
-	return nil, readOnly
+	return nil, errReadOnly
 }
