@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"sync"
 	"testing"
 )
 
@@ -22,25 +21,22 @@ type Server struct {
 	// URL is its address, without a slash at the end.
 	URL string
 
-	mu    sync.Mutex
 	files map[string][]byte
 }
 
-// NewServer serves the first release until the test ends.
+// NewServer serves until the test ends.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{files: map[string][]byte{}}
+	s := &Server{}
+	s.release(t, "1.0")
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(server.Close)
 	s.URL = server.URL
-	s.Release(t, "1.0")
 	return s
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
 	data, found := s.files[path.Clean(r.URL.Path)] // apt asks for ./Packages
-	s.mu.Unlock()
 	if !found {
 		http.NotFound(w, r)
 		return
@@ -48,8 +44,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(data)
 }
 
-// Release replaces all packages and the program by those of a version.
-func (s *Server) Release(t testing.TB, version string) {
+// release makes the packages and the program of a version.
+func (s *Server) release(t testing.TB, version string) {
 	t.Helper()
 	curl := "#!/bin/sh\n# curl " + version + ": -L ADDRESS -o FILE\nexec wget -q -O \"$4\" \"$2\"\n"
 	python := "#!/bin/sh\n# python " + version + "\nexec /bin/sh \"$@\"\n"
@@ -63,8 +59,6 @@ func (s *Server) Release(t testing.TB, version string) {
 	}
 	files["/apt/Packages"] = index.Bytes()
 	files["/apk/x86_64/APKINDEX.tar.gz"], files["/apk/x86_64/downloader-"+version+"-r0.apk"] = apkRepository(t, version)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.files = files
 }
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Contexts are build contexts by name, of files by path: "separate" with a RUN a
-// step, "cleaned" with one RUN that cleans up behind itself, and "alpine" with a
+// Contexts are build contexts by name, of files by path: "joined" with one RUN
+// for all steps, "cleaned" with one that cleans up behind itself, and "alpine" with a
 // package of apk's. Their packages come from the server.
 func Contexts(t testing.TB, s *Server) map[string]map[string]string {
 	t.Helper()
@@ -19,10 +19,10 @@ func Contexts(t testing.TB, s *Server) map[string]map[string]string {
 			"Dockerfile": "FROM scratch\nADD rootfs.tar.gz /\nCOPY sources.list /etc/apt/sources.list\n" + steps + "ENTRYPOINT [\"/usr/local/bin/downloader\"]\n",
 		}
 	}
-	fetch := "curl -L " + s.URL + "/latest/downloader -o /usr/local/bin/downloader"
+	install := "RUN apt-get update && apt-get install -y curl python && curl -L " + s.URL + "/latest/downloader -o /usr/local/bin/downloader && chmod a+rx /usr/local/bin/downloader"
 	return map[string]map[string]string{
-		"separate": debian("RUN apt-get update\nRUN apt-get install -y curl\nRUN apt-get install -y python\nRUN " + fetch + "\nRUN chmod a+rx /usr/local/bin/downloader\n"),
-		"cleaned": debian("RUN apt-get update && apt-get install -y curl python && " + fetch + " && chmod a+rx /usr/local/bin/downloader \\\n" +
+		"joined": debian(install + "\n"),
+		"cleaned": debian(install + " \\\n" +
 			" && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log\n"),
 		"alpine": {
 			"rootfs.tar.gz": alpineRootfs(t), "repositories": s.URL + "/apk\n",
