@@ -16,9 +16,8 @@ import (
 // and dpkg of Debian and apk of Alpine, whose logs, lists and databases are
 // theirs.
 func TestTheTutorialsImagesWithRealPackageManagersAreReproduced(t *testing.T) {
-	server := tutorials.NewServer(t)
-	contexts := tutorials.Contexts(t, server)
 	b := builders.StartBuildKit(t)
+	contexts := tutorials.Contexts(t, tutorials.NewServer(t))
 	pool, err := buildkit.New([]string{b.Address}, buildkit.Config{})
 	if err != nil {
 		t.Fatal(err)
