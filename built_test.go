@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/imageverify/verify/internal/builders"
+	"github.com/imageverify/verify/internal/corpus"
 )
 
 // builtEpoch is the SOURCE_DATE_EPOCH of the BuildKit builds.
@@ -87,6 +88,7 @@ func checkBuilt(t *testing.T, ref, context string, level Level) Image {
 }
 
 func TestImagesOfBuildKitAreRebuiltToTheirManifest(t *testing.T) {
+	corpus.Long(t)
 	b := builders.StartBuildKit(t)
 	cases := casesOf("buildkit")
 	if len(cases) < 25 {
@@ -105,6 +107,7 @@ func TestImagesOfBuildKitAreRebuiltToTheirManifest(t *testing.T) {
 }
 
 func TestImagesOfTheClassicBuilderAreRebuiltToTheirID(t *testing.T) {
+	corpus.Long(t)
 	d := builders.StartDocker(t)
 	cases, contexts := casesOf("classic"), []string{}
 	if len(cases) < 25 {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/imageverify/verify/internal/corpus"
 )
 
 // imageOf makes an image without a source, a layer for each list of entries.
@@ -287,6 +289,7 @@ func damage(rnd *rand.Rand, e entry, want map[string]string) []entry {
 }
 
 func TestOfAThousandPairsEveryInjectedDifferenceIsFoundAndNoneInvented(t *testing.T) {
+	corpus.Long(t)
 	const pairs = 1000
 	found := map[string]int{}
 	for seed := range uint64(pairs) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/imageverify/verify/internal/builders"
+	"github.com/imageverify/verify/internal/corpus"
 	tutorials "github.com/imageverify/verify/internal/tutorial"
 	"github.com/imageverify/verify/rebuild"
 	"github.com/imageverify/verify/rebuild/buildkit"
@@ -16,6 +17,7 @@ import (
 // and dpkg of Debian and apk of Alpine, whose logs, lists and databases are
 // theirs.
 func TestTheTutorialsImagesWithRealPackageManagersAreReproduced(t *testing.T) {
+	corpus.Long(t)
 	b := builders.StartBuildKit(t)
 	contexts := tutorials.Contexts(t, tutorials.NewServer(t))
 	pool, err := buildkit.New([]string{b.Address}, buildkit.Config{})

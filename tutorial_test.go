@@ -18,6 +18,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/imageverify/verify/internal/builders"
+	"github.com/imageverify/verify/internal/corpus"
 	"github.com/imageverify/verify/rebuild"
 	"github.com/imageverify/verify/rebuild/buildkit"
 )
@@ -235,6 +236,7 @@ var variants = []variant{
 // variant, reproduces it while the repository is as it was, and some of them
 // again when the package has moved on.
 func TestTheTutorialsImagesAreReproducedAsFarAsTheirDockerfilesAllow(t *testing.T) {
+	corpus.Long(t)
 	w := newTutorial(t)
 	sizes := map[string]int64{}
 	for _, v := range variants {

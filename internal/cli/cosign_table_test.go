@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/imageverify/verify/internal/builders"
+	"github.com/imageverify/verify/internal/corpus"
 	"github.com/imageverify/verify/internal/signers"
 )
 
@@ -202,6 +203,7 @@ var cosignCases = []struct {
 var cosignDiffers = map[string]string{}
 
 func TestTheVerdictIsCosignsButWhereItIsMeantToDiffer(t *testing.T) {
+	corpus.Long(t)
 	cases := 0
 	for where, referrers := range map[string]bool{"referrers": true, "tags": false} {
 		w := newCosignWorld(t, referrers)

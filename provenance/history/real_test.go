@@ -348,6 +348,7 @@ func buildAll(t *testing.T) []built {
 }
 
 func TestRealBuildersImagesMatchAndFailAtTheDirectiveThatIsChanged(t *testing.T) {
+	corpus.Long(t)
 	corpus.Real(t)
 	for _, b := range buildAll(t) {
 		t.Run(b.name, func(t *testing.T) {
