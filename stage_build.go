@@ -81,17 +81,11 @@ func takeBase(f *facts) {
 	if b == nil || b.img == nil || b.set == nil || b.err != nil {
 		return
 	}
-	own, taken := b.img.Manifest().Parsed.Layers, false
-	for i := range f.rebuilt.layers {
-		l := &f.rebuilt.layers[i]
-		if i >= b.layers || i >= len(own) || !errors.Is(l.err, errBaseUnverified) {
-			continue
+	taken := false
+	for i := range min(b.layers, len(f.rebuilt.layers)) {
+		if errors.Is(f.rebuilt.layers[i].err, errBaseUnverified) {
+			f.rebuilt.layers[i], taken = takenLayer(f, i), true
 		}
-		*l = layerRebuild{level: SameLayers, blob: f.layers[i].desc}
-		if b.img.HasManifest() && sameHash(own[i], f.layers[i].desc) {
-			l.level = SameDigest
-		}
-		taken = true
 	}
 	if !taken {
 		return
@@ -114,7 +108,7 @@ func (s *session) build(ctx context.Context, f *facts) *builtFact {
 		return b
 	}
 	b.request = s.buildRequest(f, bases)
-	b.request.Log = io.Writer(b.log)
+	b.request.Log = b.log
 	if w := s.options.Building.Log; w != nil {
 		b.request.Log = io.MultiWriter(b.log, w)
 	}

@@ -128,8 +128,14 @@ func baseLayer(f *facts, i int, c contentFact) layerRebuild {
 	if basePart(f, i, layerName(i), c).Status != Pass {
 		return layerRebuild{err: errBaseUnverified}
 	}
+	return takenLayer(f, i)
+}
+
+// takenLayer is a layer of the base as that has it. Its blob is the base's, never
+// the image's own: a base without blobs says nothing of them.
+func takenLayer(f *facts, i int) layerRebuild {
 	blob := f.base.blob(i)
-	if f.rebuilt.asked == SameDigest && f.img.HasManifest() && blob.Digest == f.layers[i].desc.Digest {
+	if f.img.HasManifest() && sameHash(blob, f.layers[i].desc) {
 		return layerRebuild{level: SameDigest, blob: blob}
 	}
 	return layerRebuild{level: SameLayers, blob: blob}
