@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -53,25 +52,13 @@ func (s *session) readBase(ctx context.Context, d *definition, given string) (*i
 	}
 	d.base = set
 	f := &facts{set: set, img: set.Images[0]}
-	if f.config, err = configOf(ctx, set); err != nil {
-		return nil, err
-	}
-	if err := s.readLayers(ctx, f, needLayers); err != nil {
+	if err := s.readWhole(ctx, f); err != nil {
 		return nil, err
 	}
 	base := &rebuild.BaseImage{Config: f.config.Raw, ID: f.config.Got}
-	for i, l := range f.layers {
-		if err := f.layerErr(i); err != nil {
-			return nil, fmt.Errorf("%s: %w", layerName(i), err)
-		}
-		if err := errors.Join(l.layer.BlobErr, l.layer.TarErr); err != nil {
-			return nil, fmt.Errorf("%s: %w", layerName(i), err)
-		}
+	for _, l := range f.layers {
 		base.Layers = append(base.Layers, rebuild.BaseLayer{Blob: l.desc, Index: l.layer.Index,
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return f.img.Blob(ctx, l.desc) }})
-	}
-	if got := len(f.config.File.RootFS.DiffIDs); got != len(f.layers) {
-		return nil, fmt.Errorf("the config names %s, the manifest %d", plural(got, "layer"), len(f.layers))
 	}
 	d.input.Base = base
 	return f.config, nil

@@ -142,14 +142,8 @@ func (s *session) diffSide(ctx, gctx context.Context, ref string) (*facts, error
 	if err := s.readLayers(gctx, f, needLayers); err != nil {
 		return f, err
 	}
-	for i, l := range f.layers {
-		err := f.layerErr(i)
-		if err == nil {
-			err = errors.Join(l.layer.BlobErr, l.layer.TarErr)
-		}
-		if err != nil {
-			return f, runError(ref, fmt.Errorf("%s: %w", layerName(i), err))
-		}
+	if err := f.layersErr(); err != nil {
+		return f, runError(ref, err)
 	}
 	return f, nil
 }

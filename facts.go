@@ -259,6 +259,24 @@ func (f *facts) layerErr(i int) error {
 	return nil
 }
 
+// layersErr says why not all layers could be read, each to its end; nil where all
+// were, and their bytes are the ones that manifest and config name.
+func (f *facts) layersErr() error {
+	for i, l := range f.layers {
+		err := f.layerErr(i)
+		if err == nil {
+			err = errors.Join(l.layer.BlobErr, l.layer.TarErr)
+		}
+		if err == nil && l.layer.Index == nil {
+			err = errNoLayer
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", layerName(i), err)
+		}
+	}
+	return nil
+}
+
 // judged is the attempt whose Dockerfile the checks rest on, or nil.
 func (f *facts) judged() *provenance.Attempt {
 	if f.trace == nil {

@@ -3,7 +3,6 @@ package verify
 import (
 	"cmp"
 	"context"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -265,18 +264,8 @@ func replayedContents(ctx context.Context, in replay.Input, want map[string]chec
 		return nil, err
 	}
 	defer p.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	stamp := replay.Stamp{Time: func(string) (time.Time, bool) { return in.Created, true }}
-	reader, writer := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, err := p.Write(ctx, stamp, writer)
-		writer.CloseWithError(err)
-	}()
-	found, err := checksums.ReadContents(ctx, reader, want)
-	reader.Close()
-	<-done
-	return found, err
+	archive := archiveOf(ctx, p, stamp)
+	defer archive.Close()
+	return checksums.ReadContents(ctx, archive, want)
 }

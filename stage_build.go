@@ -173,14 +173,8 @@ func (s *session) readWhole(ctx context.Context, f *facts) error {
 	if f.configFile() == nil {
 		return f.configProblem()
 	}
-	for i := range f.layers {
-		l := f.layers[i].layer
-		if err := f.layerErr(i); err != nil {
-			return fmt.Errorf("%s: %w", layerName(i), err)
-		}
-		if err := errors.Join(l.BlobErr, l.TarErr); err != nil || l.Index == nil {
-			return fmt.Errorf("%s cannot be read: %w", layerName(i), err)
-		}
+	if err := f.layersErr(); err != nil {
+		return err
 	}
 	if n := len(f.configFile().RootFS.DiffIDs); n != len(f.layers) {
 		return fmt.Errorf("it has %s, and its config names %d", plural(len(f.layers), "layer"), n)

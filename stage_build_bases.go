@@ -1,9 +1,8 @@
 package verify
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,8 +98,7 @@ func baseOn(name string, img *image.Image) (rebuild.Base, error) {
 	if err != nil {
 		return b, err
 	}
-	sum := sha256.Sum256(raw)
-	b.Manifest = raw
-	b.Descriptor = v1.Descriptor{MediaType: img.Manifest().Parsed.MediaType, Size: int64(len(raw)), Digest: v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}}
-	return b, nil
+	b.Manifest, b.Descriptor = raw, v1.Descriptor{MediaType: img.Manifest().Parsed.MediaType}
+	b.Descriptor.Digest, b.Descriptor.Size, err = v1.SHA256(bytes.NewReader(raw))
+	return b, err
 }

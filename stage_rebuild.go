@@ -289,11 +289,38 @@ func timesOf(i int, w *replay.Written) []Witness {
 	return out
 }
 
+// layerArchive is the archive of a layer as it is written.
+type layerArchive struct {
+	*io.PipeReader
+	stop func()
+	done chan struct{}
+}
+
+// archiveOf writes a layer's archive for one who reads it, in a goroutine that
+// Close ends.
+func archiveOf(ctx context.Context, p *replay.Played, stamp replay.Stamp) *layerArchive {
+	ctx, cancel := context.WithCancel(ctx)
+	reader, writer := io.Pipe()
+	a := &layerArchive{reader, cancel, make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		_, err := p.Write(ctx, stamp, writer)
+		writer.CloseWithError(err)
+	}()
+	return a
+}
+
+// Close returns when nothing more is written.
+func (a *layerArchive) Close() error {
+	a.stop()
+	err := a.PipeReader.Close()
+	<-a.done
+	return err
+}
+
 // tarDifference reads both archives side by side, up to the first entry that
 // differs.
 func (s *session) tarDifference(ctx context.Context, f *facts, i int, p *replay.Played, stamp replay.Stamp) *Difference {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	blob, err := f.img.Blob(ctx, f.layers[i].desc)
 	if err != nil {
 		return nil
@@ -304,16 +331,9 @@ func (s *session) tarDifference(ctx context.Context, f *facts, i int, p *replay.
 		return nil
 	}
 	defer content.Close()
-	reader, writer := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, err := p.Write(ctx, stamp, writer)
-		writer.CloseWithError(err)
-	}()
-	d, err := rebuild.DiffTar(ctx, reader, content)
-	reader.Close()
-	<-done
+	archive := archiveOf(ctx, p, stamp)
+	d, err := rebuild.DiffTar(ctx, archive, content)
+	archive.Close()
 	switch {
 	case err != nil:
 		return nil

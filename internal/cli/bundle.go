@@ -3,13 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/imageverify/verify"
-	"github.com/imageverify/verify/internal/output"
 )
 
 func (a *app) bundleCommand() *cobra.Command {
@@ -68,12 +66,5 @@ func (a *app) bundle(cmd *cobra.Command, args []string, subject string) error {
 	if err != nil {
 		return errors.Join(err, a.writeErrors(outputs, err))
 	}
-	err = a.write(outputs, func(w io.Writer, f output.Format, s output.Style) error { return output.Write(w, f, r, s) })
-	if err != nil {
-		return err
-	}
-	if code := codeOf(r); code != exitVerified {
-		return exitCode(code)
-	}
-	return nil
+	return a.finish(outputs, r)
 }

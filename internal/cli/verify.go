@@ -44,7 +44,12 @@ func (a *app) verify(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return errors.Join(err, a.writeErrors(outputs, err))
 	}
-	err = a.write(outputs, func(w io.Writer, f output.Format, s output.Style) error { return output.Write(w, f, r, s) })
+	return a.finish(outputs, r)
+}
+
+// finish writes the report of images, and ends with its verdict.
+func (a *app) finish(outputs []target, r *verify.Report) error {
+	err := a.write(outputs, func(w io.Writer, f output.Format, s output.Style) error { return output.Write(w, f, r, s) })
 	if err != nil {
 		return err
 	}

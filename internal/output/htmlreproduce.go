@@ -29,11 +29,15 @@ var reproducePage string
 //go:embed reproduce.css
 var reproduceStyle string
 
-// pageTemplate is the page. Values are escaped by html/template; safe shows
-// what cannot be seen in them.
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+// pageTemplate is the page, parsed by whoever writes one: no other run waits for
+// it. Values are escaped by html/template; safe shows what cannot be seen in them.
+func pageTemplate() (*template.Template, error) {
+	return template.New("page").Funcs(pageFuncs).Parse(reproducePage)
+}
+
+var pageFuncs = template.FuncMap{
 	"safe": SafeText, "share": share, "tone": tone, "sign": func(m mark) string { return m.sign }, "word": func(m mark) string { return m.word }, "join": strings.Join, "moment": moment, "orNone": orNone, "layer": func(i *int) int { return *i + 1 },
-}).Parse(reproducePage))
+}
 
 // page is what the template shows.
 type page struct {
@@ -57,8 +61,12 @@ func reproduceHTML(r *verify.ReproduceReport) ([]byte, error) {
 	}
 	p.More += r.Unlisted
 	p.Tree = treeOf(list)
+	t, err := pageTemplate()
+	if err != nil {
+		return nil, fmt.Errorf("write as HTML: %w", err)
+	}
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, p); err != nil {
+	if err := t.Execute(&b, p); err != nil {
 		return nil, fmt.Errorf("write as HTML: %w", err)
 	}
 	return b.Bytes(), nil

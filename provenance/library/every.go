@@ -1,10 +1,6 @@
 package library
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "context"
 
 // Every returns the different entries that an image's file had for an
 // architecture, of whatever tag, newest first; no more than limit of them. An
@@ -14,28 +10,14 @@ import (
 func (l *Library) Every(ctx context.Context, image, arch string, limit int) ([]Candidate, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.load(ctx); err != nil {
-		return nil, err
-	}
-	versions, ok := l.index.images[image]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", image, ErrNoImage)
-	}
-	if err := l.fetch(ctx, versions); err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", folder, image, err)
-	}
 	var out []Candidate
 	seen := map[string]bool{}
-	for i, v := range versions { // newest first
-		commit := l.index.commits[v.commit]
-		entries, err := l.entries(ctx, v.blob, "")
-		if kind := (*ParseError)(nil); errors.As(err, &kind) {
-			continue
-		}
+	for m, err := range l.moments(ctx, image, "") {
 		if err != nil {
-			return nil, fmt.Errorf("%s/%s at %s: %w", folder, image, commit.id, err)
+			return nil, err
 		}
-		for _, e := range entries {
+		newest := l.index.commits[l.index.images[image][0].commit].id
+		for _, e := range m.entries {
 			if e.Architecture != arch || seen[e.identity()] {
 				continue
 			}
@@ -43,7 +25,7 @@ func (l *Library) Every(ctx context.Context, image, arch string, limit int) ([]C
 				return out, nil
 			}
 			seen[e.identity()] = true
-			out = append(out, Candidate{Entry: e, LibraryCommit: commit.id, Merged: commit.time, InForce: i == 0, File: folder + "/" + image})
+			out = append(out, Candidate{Entry: e, LibraryCommit: m.commit, Merged: m.time, InForce: m.commit == newest, File: folder + "/" + image})
 		}
 	}
 	return out, nil

@@ -10,7 +10,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -201,36 +203,54 @@ func (l *Library) history(ctx context.Context, image, tag string) ([]moment, err
 	if kept, ok := l.memo[key]; ok {
 		return kept, nil
 	}
-	if err := l.load(ctx); err != nil {
-		return nil, err
-	}
-	versions, ok := l.index.images[image]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", image, ErrNoImage)
-	}
-	if err := l.fetch(ctx, versions); err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", folder, image, err)
-	}
 	var out []moment
-	for i := len(versions) - 1; i >= 0; i-- {
-		v := versions[i]
-		commit := l.index.commits[v.commit]
-		entries, err := l.entries(ctx, v.blob, tag)
-		var bad *ParseError
-		if errors.As(err, &bad) {
-			l.options.Log.Debug("library file cannot be read", "commit", commit.id, "image", image, "error", err)
-			continue
-		}
+	for m, err := range l.moments(ctx, image, tag) {
 		if err != nil {
-			return nil, fmt.Errorf("%s/%s at %s: %w", folder, image, commit.id, err)
+			return nil, err
 		}
-		out = append(out, moment{commit: commit.id, time: commit.time, entries: entries})
+		out = append(out, m)
 	}
+	slices.Reverse(out)
 	if len(l.memo) >= maxMemo {
 		clear(l.memo)
 	}
 	l.memo[key] = out
 	return out, nil
+}
+
+// moments are what the versions of an image's file said of a tag, "" standing for
+// all of them, newest first; a version that cannot be read as a library file has
+// none. The caller holds the lock.
+func (l *Library) moments(ctx context.Context, image, tag string) iter.Seq2[moment, error] {
+	return func(yield func(moment, error) bool) {
+		if err := l.load(ctx); err != nil {
+			yield(moment{}, err)
+			return
+		}
+		versions, ok := l.index.images[image]
+		if !ok {
+			yield(moment{}, fmt.Errorf("%s: %w", image, ErrNoImage))
+			return
+		}
+		if err := l.fetch(ctx, versions); err != nil {
+			yield(moment{}, fmt.Errorf("%s/%s: %w", folder, image, err))
+			return
+		}
+		for _, v := range versions {
+			commit := l.index.commits[v.commit]
+			entries, err := l.entries(ctx, v.blob, tag)
+			if _, bad := errors.AsType[*ParseError](err); bad {
+				l.options.Log.Debug("library file cannot be read", "commit", commit.id, "image", image, "error", err)
+				continue
+			}
+			if err != nil {
+				err = fmt.Errorf("%s/%s at %s: %w", folder, image, commit.id, err)
+			}
+			if !yield(moment{commit: commit.id, time: commit.time, entries: entries}, err) {
+				return
+			}
+		}
+	}
 }
 
 // fetch gets all versions of a file at once.
