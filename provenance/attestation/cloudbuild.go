@@ -73,7 +73,7 @@ func envelopeOf(v any) (Envelope, error) {
 	r := &reader{}
 	o := r.object(v, "envelope", "payload", "payloadType", "signatures")
 	e := Envelope{PayloadType: r.text(o, "payloadType")}
-	payload, err := decodeBase64(r.text(o, "payload"))
+	payload, err := DecodeBase64(r.text(o, "payload"))
 	list := r.list(o, "signatures")
 	switch {
 	case r.err != nil:
@@ -94,7 +94,7 @@ func envelopeOf(v any) (Envelope, error) {
 	e.Payload = payload
 	for _, item := range list {
 		s := r.object(item, "signature", "keyid", "sig", "cert")
-		sig, err := decodeBase64(r.text(s, "sig"))
+		sig, err := DecodeBase64(r.text(s, "sig"))
 		if err != nil {
 			continue // no signature of anybody
 		}

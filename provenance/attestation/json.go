@@ -133,8 +133,7 @@ func (r *reader) fail(reason, format string, args ...any) {
 	}
 }
 
-// object reads an object; an absent one is empty. A name that is one of known but for
-// its letter case is refused: some readers take it for the known one.
+// object reads an object; an absent one is empty. Its names pass CheckNames.
 func (r *reader) object(v any, where string, known ...string) object {
 	if v == nil {
 		return nil
@@ -144,14 +143,23 @@ func (r *reader) object(v any, where string, known ...string) object {
 		r.fail(Malformed, "%s is no object", where)
 		return nil
 	}
+	if err := CheckNames(o, known...); err != nil && r.err == nil {
+		r.err = in(where, err)
+	}
+	return o
+}
+
+// CheckNames refuses a name in an object that is one of known but for its letter case:
+// encoding/json and some other readers take it for the known one. The error is an *Error.
+func CheckNames[V any](o map[string]V, known ...string) error {
 	for name := range o {
 		for _, k := range known {
 			if name != k && strings.EqualFold(name, k) {
-				r.fail(Ambiguous, "%s: the name %q is %q in other letters", where, name, k)
+				return errorf(Ambiguous, "the name %q is %q in other letters", name, k)
 			}
 		}
 	}
-	return o
+	return nil
 }
 
 // list reads an array; an absent one is empty, one that is null is refused.
@@ -202,9 +210,9 @@ func lowerHex(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// decodeBase64 reads the standard or the URL alphabet, as DSSE allows, with padding and
+// DecodeBase64 reads the standard or the URL alphabet, as DSSE allows, with padding and
 // without line breaks.
-func decodeBase64(text string) ([]byte, error) {
+func DecodeBase64(text string) ([]byte, error) {
 	if strings.ContainsAny(text, "\r\n") {
 		return nil, errorf(Malformed, "line breaks in base64")
 	}

@@ -1,7 +1,6 @@
 package signature
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,7 +52,7 @@ func parseEnvelopeObject(data []byte) ([]*entity, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := decodeEither(text)
+	payload, err := attestation.DecodeBase64(text)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", "payload", err)
 	}
@@ -90,7 +89,7 @@ func (e *entity) readSignature(raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if e.signature, err = decodeEither(text); err != nil {
+	if e.signature, err = attestation.DecodeBase64(text); err != nil {
 		return fmt.Errorf("%q: %w", "sig", err)
 	}
 	if len(e.signature) == 0 || len(e.signature) > maxSignatureSize {
@@ -110,18 +109,6 @@ func (e *entity) readSignature(raw json.RawMessage) error {
 	e.certificate = certs[0]
 	e.chain, err = intermediates(certs[1:])
 	return err
-}
-
-// decodeEither reads base64 in the standard or the URL alphabet, as DSSE allows.
-func decodeEither(text string) ([]byte, error) {
-	data, err := decodeBase64(text)
-	if err == nil {
-		return data, nil
-	}
-	if data, urlErr := base64.URLEncoding.Strict().DecodeString(text); urlErr == nil {
-		return data, nil
-	}
-	return nil, err
 }
 
 // parseStatement reads what an in-toto statement is about, and leaves its predicate

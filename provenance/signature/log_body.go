@@ -273,7 +273,7 @@ func readIntoto2(spec object) (bodyClaims, error) {
 		if err != nil {
 			return out, err
 		}
-		if out.signature, err = decodeEither(string(twice)); err != nil {
+		if out.signature, err = attestation.DecodeBase64(string(twice)); err != nil {
 			return out, err
 		}
 		out.key, err = s.base64Text("publicKey")

@@ -35,8 +35,7 @@ func malformed(what string, err error) *fault {
 // object is a JSON object that passed attestation.CheckJSON, by its exact names.
 type object map[string]json.RawMessage
 
-// parseObject reads an object. A name that is one of known but for its letter case is
-// refused: encoding/json takes it for the known one, other readers do not.
+// parseObject reads an object, whose names pass attestation.CheckNames.
 func parseObject(data []byte, known ...string) (object, error) {
 	var o object
 	if err := json.Unmarshal(data, &o); err != nil {
@@ -45,14 +44,7 @@ func parseObject(data []byte, known ...string) (object, error) {
 	if o == nil {
 		return nil, errors.New("null is no object")
 	}
-	for name := range o {
-		for _, k := range known {
-			if name != k && strings.EqualFold(name, k) {
-				return nil, faultf(signed.Ambiguous, "the name %q is %q in other letters", name, k)
-			}
-		}
-	}
-	return o, nil
+	return o, attestation.CheckNames(o, known...)
 }
 
 // text reads a string; absent and null are an error.
@@ -86,8 +78,8 @@ func (o object) object(name string, known ...string) (object, error) {
 	}
 	in, err := parseObject(raw, known...)
 	if err != nil {
-		if f, ok := errors.AsType[*fault](err); ok {
-			return nil, f
+		if _, ambiguous := errors.AsType[*attestation.Error](err); ambiguous {
+			return nil, err
 		}
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
