@@ -22,6 +22,7 @@ var generations = []struct {
 }
 
 func TestRealChildrenOfChildrenAreVerifiedDownToNothing(t *testing.T) {
+	t.Parallel()
 	docker, buildah := builders.StartDocker(t), builders.StartBuildah(t)
 	for _, b := range []struct {
 		name  string

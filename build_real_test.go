@@ -82,6 +82,7 @@ const onBusybox = "FROM scratch\nCOPY root/ /\n"
 const hourAgo = "1700000000"
 
 func TestARebuildReachesTheLevelThatItsRUNAllows(t *testing.T) {
+	t.Parallel()
 	daemon := builders.StartBuildKit(t)
 	pool := poolAt(t, daemon.Address)
 	for _, c := range []struct {

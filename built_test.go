@@ -89,6 +89,7 @@ func checkBuilt(t *testing.T, ref, context string, level Level) Image {
 
 func TestImagesOfBuildKitAreRebuiltToTheirManifest(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	b := builders.StartBuildKit(t)
 	cases := casesOf("buildkit")
 	if len(cases) < 25 {
@@ -108,6 +109,7 @@ func TestImagesOfBuildKitAreRebuiltToTheirManifest(t *testing.T) {
 
 func TestImagesOfTheClassicBuilderAreRebuiltToTheirID(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	d := builders.StartDocker(t)
 	cases, contexts := casesOf("classic"), []string{}
 	if len(cases) < 25 {
@@ -165,6 +167,7 @@ func makeProgram(t *testing.T, context string) {
 // TestWhatStandsBetweenRunsIsProved builds with a RUN between two COPYs: what
 // the RUN left follows from nothing, and the others are proved all the same.
 func TestWhatStandsBetweenRunsIsProved(t *testing.T) {
+	t.Parallel()
 	shell := busybox(t)
 	context := builders.Context(t, map[string]string{"a": "a\n", "sh": string(shell),
 		"Dockerfile": "FROM scratch\nCOPY --chown=0:0 sh /bin/\nCOPY a /one/\nRUN [\"/bin/sh\", \"-c\", \"echo x > /two\"]\nCOPY a /three/\nCMD [\"/bin/sh\"]\n"})

@@ -290,6 +290,7 @@ func damage(rnd *rand.Rand, e entry, want map[string]string) []entry {
 
 func TestOfAThousandPairsEveryInjectedDifferenceIsFoundAndNoneInvented(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	const pairs = 1000
 	found := map[string]int{}
 	for seed := range uint64(pairs) {

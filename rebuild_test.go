@@ -79,6 +79,7 @@ func blobFile(dir, digest string) string {
 }
 
 func TestEveryArchitectureOfAlpineIsRebuiltToItsPublishedManifest(t *testing.T) {
+	t.Parallel()
 	for _, want := range registryFacts(t, "alpine-3.20.3.json", 8) {
 		t.Run(want.platform(), func(t *testing.T) {
 			out := rebuildOne(t, "alpine:3.20.3", rebuildOptions(t, want.platform()), RebuildOptions{})

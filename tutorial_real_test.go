@@ -18,6 +18,7 @@ import (
 // theirs.
 func TestTheTutorialsImagesWithRealPackageManagersAreReproduced(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	b := builders.StartBuildKit(t)
 	contexts := tutorials.Contexts(t, tutorials.NewServer(t))
 	pool, err := buildkit.New([]string{b.Address}, buildkit.Config{})

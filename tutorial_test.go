@@ -237,6 +237,7 @@ var variants = []variant{
 // again when the package has moved on.
 func TestTheTutorialsImagesAreReproducedAsFarAsTheirDockerfilesAllow(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	w := newTutorial(t)
 	sizes := map[string]int64{}
 	for _, v := range variants {
